@@ -1,0 +1,66 @@
+"""Everything that can go wrong in a turn, by what the reader can do about it.
+
+CitesideError               what happened, with which value, and what to do next
+├── ModelUnavailable        no first token: another answerer can take over in the same turn
+├── ModelFailed             the text broke off: what was shown is kept, the reader may retry
+├── IndexUnavailable        passages cannot be searched
+│   └── IndexMissing        nothing was ingested yet, or with another embedding model
+├── StoreUnavailable        Postgres cannot be reached
+├── ConfigurationError      a setting, a folder or a file is wrong: a line for whoever runs it
+│   └── AlreadyOwned        another process holds the data folder or its index
+└── IngestError             the site cannot be read; the old index is as it was
+"""
+
+
+class CitesideError(Exception):
+    """Base of all errors that are explained to a person; `str()` is one sentence or two for them."""
+
+    code = "internal"
+
+
+class ModelUnavailable(CitesideError):
+    """The model gave no first token."""
+
+    code = "model_unavailable"
+
+
+class ModelFailed(CitesideError):
+    """The model's text broke off after it had begun."""
+
+    code = "model_failed"
+
+
+class IndexUnavailable(CitesideError):
+    """The index cannot be searched."""
+
+    code = "index_unavailable"
+
+
+class IndexMissing(IndexUnavailable):
+    """There is no index to search, or it was made with another embedding model."""
+
+    code = "index_missing"
+
+
+class StoreUnavailable(CitesideError):
+    """Postgres cannot be reached or did not reply in time."""
+
+    code = "store_unavailable"
+
+
+class ConfigurationError(CitesideError):
+    """A setting, a folder or a file is wrong."""
+
+    code = "configuration"
+
+
+class AlreadyOwned(ConfigurationError):
+    """Another process holds what may have one owner only."""
+
+    code = "already_owned"
+
+
+class IngestError(CitesideError):
+    """A site cannot be read."""
+
+    code = "ingest_failed"

@@ -1,0 +1,83 @@
+"""What a turn needs from the outside, and nothing more."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from graph.types import Exchange, Frozen, Passage, Scope, Verdict
+
+
+class Retriever(Protocol):
+    """Finds passages; only grounded turns hold one."""
+
+    async def search(self, query: str, *, scope: Scope, limit: int) -> list[Passage]:
+        """Return at most `limit` passages inside `scope`, best first. Raises IndexUnavailable, never returns [] for a failure."""
+        ...
+
+
+class Piece(Frozen):
+    """A piece of an answerer's text, and on the last one how and at what cost it ended."""
+
+    text: str = ""
+    finish: Literal["stop", "length"] | None = None
+    tokens: int | None = None
+
+
+class Answerer(Protocol):
+    """Answers from passages, citing the n-th as `[n]`."""
+
+    name: str
+
+    def answer(self, question: str, passages: Sequence[Passage], history: Sequence[Exchange]) -> AsyncIterator[Piece]:
+        """Yield the answer's text as it comes; the last piece carries `finish`. Raises ModelUnavailable or ModelFailed."""
+        ...
+
+
+class Claim(Frozen):
+    """A sentence a model offers, with the words of the selection it says it rests on. Both are untrusted."""
+
+    sentence: str
+    quote: str
+
+
+MissingKind = Literal[
+    "definition", "number", "time", "place", "person", "reason", "steps", "code", "choice", "yes_no", "list", "fact"
+]
+
+
+class Lack(Frozen):
+    """Something a model or an assessor finds missing: a kind of fact, and the words of the question it is about.
+
+    The words shown to the reader are made from the two by `graph.missing`, so that no answerer can put a fact there.
+    """
+
+    kind: MissingKind
+    about: str = Field(max_length=400)
+
+
+class Finish(Frozen):
+    """How an answerer's claims ended, and at what cost."""
+
+    finish: Literal["stop", "length"]
+    tokens: int | None = None
+
+
+class SelectionAnswerer(Protocol):
+    """Answers from a selection alone, sentence by sentence."""
+
+    name: str
+
+    def claims(
+        self, question: str, selection: str, earlier: Sequence[Exchange]
+    ) -> AsyncIterator[Claim | Lack | Finish]:
+        """Yield claims and lacks as they come, `Finish` last. Raises ModelUnavailable or ModelFailed."""
+        ...
+
+
+class Sufficiency(Protocol):
+    """Judges whether a text answers a question."""
+
+    async def assess(self, question: str, text: str) -> Verdict:
+        """Return the verdict with verbatim spans of `text`."""
+        ...
