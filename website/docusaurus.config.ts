@@ -1,0 +1,58 @@
+// The project's documentation: a plain Docusaurus site, and the corpus that `./run demo` answers questions from.
+
+import type * as Preset from '@docusaurus/preset-classic';
+import type {Config} from '@docusaurus/types';
+import {themes} from 'prism-react-renderer';
+
+const config: Config = {
+  title: 'Citeside',
+  tagline: 'Cited answers at the side of your docs',
+  favicon: 'img/logo.svg',
+  url: process.env.CITESIDE_SITE_URL ?? 'http://localhost:3000',
+  baseUrl: process.env.CITESIDE_SITE_BASE_URL ?? '/citeside/',
+  trailingSlash: true,
+  i18n: {defaultLocale: 'en', locales: ['en']},
+  future: {v4: true, faster: true},
+
+  // A dead link in the docs is a dead citation in an answer.
+  onBrokenLinks: 'warn',
+  onBrokenAnchors: 'throw',
+  onDuplicateRoutes: 'throw',
+  markdown: {
+    format: 'detect',
+    hooks: {onBrokenMarkdownLinks: 'warn', onBrokenMarkdownImages: 'throw'},
+  },
+
+  presets: [
+    [
+      'classic',
+      {
+        docs: {sidebarPath: './sidebars.ts'},
+        blog: false,
+        theme: {customCss: './src/css/custom.css'},
+      } satisfies Preset.Options,
+    ],
+  ],
+
+  themeConfig: {
+    colorMode: {respectPrefersColorScheme: true},
+    navbar: {
+      title: 'Citeside',
+      logo: {alt: '', src: 'img/logo.svg', width: 28, height: 28},
+      items: [
+        {to: '/docs/quick-start', label: 'Quick start', position: 'left'},
+        {type: 'docSidebar', sidebarId: 'docs', label: 'Docs', position: 'left'},
+        {to: '/docs/api', label: 'API', position: 'left'},
+        {to: '/docs/decisions', label: 'Decisions', position: 'right'},
+      ],
+    },
+    footer: {copyright: 'Citeside is free software under the Apache License 2.0.'},
+    prism: {
+      theme: themes.oneLight,
+      darkTheme: themes.oneDark,
+      additionalLanguages: ['bash', 'http', 'ini', 'nginx', 'sql'],
+    },
+  } satisfies Preset.ThemeConfig,
+};
+
+export default config;
