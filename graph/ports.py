@@ -12,7 +12,10 @@ class Retriever(Protocol):
     """Finds passages; only grounded turns hold one."""
 
     async def search(self, query: str, *, scope: Scope, limit: int) -> list[Passage]:
-        """Return at most `limit` passages inside `scope`, best first. Raises IndexUnavailable, never returns [] for a failure."""
+        """Return at most `limit` passages inside `scope`, best first.
+
+        Raises IndexUnavailable; an empty list never stands for a failure.
+        """
         ...
 
 
@@ -27,10 +30,16 @@ class Piece(Frozen):
 class Answerer(Protocol):
     """Answers from passages, citing the n-th as `[n]`."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The model's name as stored with its answers."""
+        ...
 
     def answer(self, question: str, passages: Sequence[Passage], history: Sequence[Exchange]) -> AsyncIterator[Piece]:
-        """Yield the answer's text as it comes; the last piece carries `finish`. Raises ModelUnavailable or ModelFailed."""
+        """Yield the answer's text as it comes; the last piece carries `finish`.
+
+        Raises ModelUnavailable before the first piece, ModelFailed after it.
+        """
         ...
 
 
@@ -66,7 +75,10 @@ class Finish(Frozen):
 class SelectionAnswerer(Protocol):
     """Answers from a selection alone, sentence by sentence."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The model's name as stored with its answers."""
+        ...
 
     def claims(
         self, question: str, selection: str, earlier: Sequence[Exchange]
@@ -75,9 +87,17 @@ class SelectionAnswerer(Protocol):
         ...
 
 
+class Condenser(Protocol):
+    """Makes a follow-up stand on its own."""
+
+    async def condense(self, question: str, history: Sequence[Exchange]) -> str:
+        """Return a query that means what `question` means after `history`; never raises for a model that is away."""
+        ...
+
+
 class Sufficiency(Protocol):
     """Judges whether a text answers a question."""
 
-    async def assess(self, question: str, text: str) -> Verdict:
-        """Return the verdict with verbatim spans of `text`."""
+    async def assess(self, question: str, text: str, *, locale: str) -> Verdict:
+        """Return the verdict with spans of `text`; what is missing is worded in `locale`."""
         ...

@@ -1,0 +1,193 @@
+"""Lets only markers through that the server issued, and resolves each to the words of its passage.
+
+A model writes `[2]` or `[1, 3]` behind what it takes from a passage. Markers stream through `MarkerGate`, which
+drops those nobody issued; the text they close, their *claim*, is then resolved to a verbatim span.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from graph.support import DOUBTED, support
+from graph.terms import content_terms
+from graph.types import Citation, Passage, Span
+from graph.units import Unit, quotable, split_units
+
+_MARKER = re.compile(r"[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
+_BEGUN = re.compile(r" ?[\[【][\d\s,;]{0,24}$| $")
+_TICKS = re.compile(r"`+|\n")
+_SHOWN = re.compile(r" ?\[\d{1,3}\]")
+_NOT_WORDS = re.compile(r"^\s*(?:[-*•>#]+|\d{1,3}[.)])\s+|\*\*|__|`", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class MarkerGate:
+    """Passes streamed text on, keeps markers of the `offered` passages and drops all others.
+
+    Text inside code is passed on as it is. What may yet become a marker is held until it is decided; `marks` are
+    the (marker, offset) pairs in the text passed on so far.
+    """
+
+    offered: int
+    marks: list[tuple[int, int]] = field(default_factory=list)
+    _held: str = ""
+    _ticks: str = ""
+    _length: int = 0
+
+    def feed(self, text: str) -> str:
+        """Take a piece and return what can be shown of it."""
+        return self._pass(self._held + text, final=False)
+
+    def flush(self) -> str:
+        """Return what was held when the text ends."""
+        return self._pass(self._held, final=True)
+
+    def _pass(self, text: str, *, final: bool) -> str:
+        self._held = ""
+        parts = self._parts(text, final=final)
+        shown: list[str] = []
+        for i, (part, is_code) in enumerate(parts, 1):
+            undecided = i == len(parts) and not self._held and not final
+            shown.append(part if is_code else self._mark(part, final=not undecided))
+            self._length += len(shown[-1])
+        return "".join(shown)
+
+    def _parts(self, text: str, *, final: bool) -> list[tuple[str, bool]]:
+        """Cut `text` at runs of backticks into prose and code; a run at its end may still grow and is held."""
+        parts: list[tuple[str, bool]] = []
+        begin = 0
+        for run in _TICKS.finditer(text):
+            if run[0] == "\n":
+                if self._ticks in {"`", "``"}:  # inline code ends with its line: the backtick was a lone one
+                    parts.append((text[begin : run.start()], True))
+                    begin, self._ticks = run.start(), ""
+                continue
+            if run.end() == len(text) and not final:
+                self._held = run[0]
+                break
+            if self._ticks and run[0] != self._ticks:
+                continue
+            end = run.end() if self._ticks else run.start()
+            parts.append((text[begin:end], bool(self._ticks)))
+            begin, self._ticks = end, "" if self._ticks else run[0]
+        rest = text[begin : len(text) - len(self._held)]
+        return [*parts, (rest, bool(self._ticks))]
+
+    def _mark(self, prose: str, *, final: bool) -> str:
+        if not final and (begun := _BEGUN.search(prose)):
+            prose, self._held = prose[: begun.start()], begun[0]
+        out: list[str] = []
+        at = 0
+        for match in _MARKER.finditer(prose):
+            before = prose[at : match.start()]
+            valid = [n for n in dict.fromkeys(int(n) for n in re.split(r"[,;]", match[1])) if 1 <= n <= self.offered]
+            out.append(before if valid else before.removesuffix(" "))
+            for number in valid:
+                self.marks.append((number, self._length + sum(map(len, out))))
+                out.append(f"[{number}]")
+            at = match.end()
+        return "".join(out) + prose[at:]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A sentence of an answer at `[start, end)`, and the markers that speak for it."""
+
+    start: int
+    end: int
+    text: str
+    markers: tuple[int, ...]
+
+
+def resolve(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[Passage]) -> tuple[Citation, ...]:
+    """Return one citation for each mark: the span of its passage that the marked words rest on."""
+    found: list[Citation] = []
+    claim_start = claim_end = 0
+    for marker, at in marks:
+        if text[claim_end:at].strip():  # the markers of one group share a claim
+            claim_start = max(claim_end, text.rfind("\n", 0, at) + 1 if text[:at].rstrip()[-1:] != "\n" else 0)
+        claim_end = at + len(f"[{marker}]")
+        passage = passages[marker - 1]
+        span = locate(_SHOWN.sub("", text[claim_start:at]), passage.text)
+        found.append(
+            Citation(
+                marker=marker,
+                at=at,
+                passage_id=passage.id,
+                url=passage.url,
+                path=passage.path,
+                title=passage.title,
+                heading=passage.heading,
+                quote=passage.text[span.start : span.end],
+                start=span.start,
+                end=span.end,
+            )
+        )
+    return tuple(found)
+
+
+def locate(claim: str, text: str) -> Span:
+    """Return where `text` says `claim`: its very words if they stand there, else the unit that supports it best."""
+    plain = _NOT_WORDS.sub("", claim).strip()
+    if verbatim := find_verbatim(plain, text):
+        return verbatim
+    found = quotable(text)
+    if not found:
+        return Span(start=0, end=len(text))
+    sentences = [plain[u.start : u.end] for u in quotable(plain)] or [plain]
+    return max((_best(sentence, text, found) for sentence in reversed(sentences)), key=lambda best: best[0])[1]
+
+
+def _best(sentence: str, text: str, found: Sequence[Unit]) -> tuple[float, Span]:
+    terms = content_terms(sentence)
+
+    def nearness(unit: Unit) -> tuple[float, float]:
+        quote = text[unit.start : unit.end]
+        return support(sentence, quote), len(terms & content_terms(quote)) / (len(terms) or 1)
+
+    best = max(found, key=nearness)
+    return sum(nearness(best)), Span(start=best.start, end=best.end)
+
+
+def find_verbatim(words: str, text: str) -> Span | None:
+    """Return where `words` stand in `text`, white space apart; None when they do not, or are blank."""
+    parts = words.split()
+    if not parts:
+        return None
+    match = re.search(r"\s+".join(map(re.escape, parts)), text)
+    return Span(start=match.start(), end=match.end()) if match else None
+
+
+def statements(text: str, marks: Sequence[tuple[int, int]]) -> list[Statement]:
+    """Return the sentences of an answer with the markers that speak for each.
+
+    A marker speaks for the sentence it stands in or right behind, and for those before it in the same paragraph
+    that no other marker closes. Code, headings and lead-ins that end in a colon state nothing.
+    """
+    found = split_units(text)
+    spoken: list[list[int]] = [[] for _ in found]
+    for marker, at in marks:
+        last = max((i for i, u in enumerate(found) if _SHOWN.sub("", text[u.start : at]).strip()), default=None)
+        if last is not None:
+            spoken[last].append(marker)
+    for i in range(len(found) - 2, -1, -1):
+        if not spoken[i] and "\n" not in text[found[i].end : found[i + 1].start]:
+            spoken[i] = spoken[i + 1]
+    return [
+        Statement(unit.start, unit.end, stated, tuple(markers))
+        for unit, markers in zip(found, spoken, strict=True)
+        if (stated := _SHOWN.sub("", text[unit.start : unit.end]).strip()) and _states(unit, stated)
+    ]
+
+
+def _states(unit: Unit, words: str) -> bool:
+    return unit.kind in {"sentence", "row"} and words[0] != "#" and words[-1] not in ":?" and bool(content_terms(words))
+
+
+def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[Passage]) -> tuple[Span, ...]:
+    """Return the sentences of an answer that no passage they cite supports."""
+    return tuple(
+        Span(start=statement.start, end=statement.end)
+        for statement in statements(text, marks)
+        if support(statement.text, " ".join(passages[n - 1].text for n in statement.markers)) < DOUBTED
+    )

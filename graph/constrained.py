@@ -1,0 +1,182 @@
+"""assess -> answer_selection: an answer that rests on the reader's selection alone.
+
+The rule is kept by what is absent: no field here can hold a retriever, no key that these nodes read can hold a
+passage or a grounded turn, and an import contract in `pyproject.toml` keeps the other path out of reach. Whatever
+an answerer says is shown behind the label only, sentence by sentence, each resting on words found in the selection;
+what it finds missing is worded by `graph.missing`, which has no field for a fact.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from langgraph.runtime import Runtime
+
+from graph.citations import find_verbatim
+from graph.emit import emit
+from graph.errors import ModelUnavailable
+from graph.events import Delta, Status, VerdictGiven
+from graph.extractive import ExtractiveSelectionAnswerer
+from graph.missing import admissible, describe, lacking
+from graph.ports import Claim, Finish, Lack, SelectionAnswerer, Sufficiency
+from graph.state import Answered, Assessed, Selected, ToAnswerSelection
+from graph.sufficiency import WIDER
+from graph.support import RELEASED, strange_names, support
+from graph.terms import content_terms
+from graph.texts import say
+from graph.types import CONSTRAINED_LABEL, ConstrainedAnswer, Missing, Notice, Span, Verdict
+from graph.units import Unit, quotable
+
+_Outcome = Literal["answered", "partial", "insufficient"]
+
+_MARKUP = re.compile(r"\]\(|<[a-z/!]|[a-z]+://", re.IGNORECASE)
+
+_BLOCK = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s|^\s*```|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Constrained:
+    """The nodes of a constrained turn. There is no retriever to call."""
+
+    answerer: SelectionAnswerer
+    sufficiency: Sufficiency
+    fallback: ExtractiveSelectionAnswerer = field(default_factory=ExtractiveSelectionAnswerer)
+
+    async def assess(self, state: Selected, runtime: Runtime) -> Assessed:
+        """Judge whether the selection answers the question."""
+        emit(Status(step="assessing"), runtime)
+        verdict = await self.sufficiency.assess(state["question"], state["selection"].text, locale=state["locale"])
+        emit(VerdictGiven(verdict=verdict), runtime)
+        return {"verdict": verdict}
+
+    async def answer_selection(self, state: ToAnswerSelection, runtime: Runtime) -> Answered:
+        """Write the label, then what the selection says about the question, then what it lacks."""
+        reply = _Reply(state, runtime)
+        if state["verdict"].verdict == "insufficient":
+            return {"answer": reply.finished()}
+        emit(Status(step="answering"), runtime)
+        try:
+            await reply.take_from(self.answerer)
+        except ModelUnavailable:
+            reply.notice("model_unavailable", "notice_model_unavailable")
+        if reply.is_empty():
+            await reply.take_from(self.fallback)
+        if self.answerer.name == self.fallback.name:
+            reply.notice("extractive", "notice_extractive_selection")
+        return {"answer": reply.finished()}
+
+
+class _Reply:
+    """The text a constrained turn shows, and the words of the selection it rests on."""
+
+    def __init__(self, state: ToAnswerSelection, runtime: Runtime) -> None:
+        self._state = state
+        self._runtime = runtime
+        self._selection = state["selection"].text
+        self._units = quotable(self._selection)
+        self._text = ""
+        self._said: set[str] = set()
+        self._used: list[Span] = []
+        self._lacks: list[Lack] = []
+        self._notices: list[Notice] = []
+        self._model = "none"
+        self._finish = Finish(finish="stop")
+        self._show(f"{CONSTRAINED_LABEL}\n\n")
+
+    async def take_from(self, answerer: SelectionAnswerer) -> None:
+        """Show what an answerer claims as far as the selection bears it, and note what it finds missing."""
+        async for item in answerer.claims(self._state["question"], self._selection, self._state["earlier"]):
+            self._model = answerer.name
+            match item:
+                case Claim():
+                    self._release(item)
+                case Lack():
+                    if admissible(item, self._state["question"]):
+                        self._lacks.append(item)
+                case Finish():
+                    self._finish = item
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing was shown and nothing was found missing."""
+        return not self._used and not self._lacks
+
+    def notice(self, code: str, text: str) -> None:
+        """Tell the reader how the answer came to be."""
+        self._notices.append(Notice(code=code, detail=say(text, self._state["locale"])))
+
+    def finished(self) -> ConstrainedAnswer:
+        """Close the text with what is missing and return the answer; a verdict that changed is sent again."""
+        verdict = self._verdict()
+        outcome: _Outcome = "answered" if verdict.verdict == "sufficient" else verdict.verdict
+        if verdict.verdict != "sufficient":
+            self._show(("\n\n" if self._used else "") + self._missing(outcome, verdict))
+        if verdict != self._state["verdict"]:
+            emit(VerdictGiven(verdict=verdict), self._runtime)
+        return ConstrainedAnswer(
+            text=self._text,
+            outcome=outcome,
+            verdict=verdict,
+            notices=tuple(self._notices),
+            model=self._model,
+            tokens=self._finish.tokens,
+            truncated=self._finish.finish == "length",
+        )
+
+    def _release(self, claim: Claim) -> None:
+        """Show a claim whose quote stands in the selection: its sentence if the quote bears it, else the quote."""
+        quote = find_verbatim(claim.quote, self._selection)
+        if quote is None or not content_terms(claim.quote):
+            return
+        span = _sentences_around(quote, self._units)
+        evidence = self._selection[span.start : span.end]
+        words = claim.sentence if _bears(evidence, claim.sentence) else evidence
+        if words in self._said:
+            return
+        if self._used:
+            self._show("\n" if _BLOCK.search(words) else " ")
+        self._said.add(words)
+        self._used.append(span)
+        self._show(words)
+
+    def _verdict(self) -> Verdict:
+        given = self._state["verdict"]
+        used = tuple(sorted(set(self._used), key=lambda span: span.start))
+        missing = tuple(self._describe(lack) for lack in dict.fromkeys(self._lacks)) or given.missing
+        if given.verdict == "insufficient" or not used:
+            missing = missing or (self._describe(lacking(self._state["question"], frozenset())),)
+            return Verdict(verdict="insufficient", missing=missing, widen=WIDER)
+        if missing:
+            return Verdict(verdict="partial", used=used, missing=missing, widen=WIDER)
+        return Verdict(verdict="sufficient", used=used)
+
+    def _describe(self, lack: Lack) -> Missing:
+        mentioned = content_terms(lack.about) <= content_terms(self._selection)
+        return describe(lack, self._state["locale"], mentioned=mentioned)
+
+    def _missing(self, outcome: str, verdict: Verdict) -> str:
+        locale = self._state["locale"]
+        lines = [say(outcome, locale)]
+        for item in verdict.missing:
+            lines.append("\n- " + say("missing_line", locale, what=item.what, why=item.why))
+            lines.append("  " + say("minimal_line", locale, minimal_text=item.minimal_text))
+        return "\n".join(lines)
+
+    def _show(self, text: str) -> None:
+        self._text += text
+        emit(Delta(text=text), self._runtime)
+
+
+def _bears(evidence: str, sentence: str) -> bool:
+    """Tell whether `evidence` bears `sentence` beyond doubt: its words, numbers and names, and no markup of its own."""
+    if evidence == sentence:
+        return True
+    strange_markup = set(_MARKUP.findall(sentence)) - set(_MARKUP.findall(evidence))
+    return support(sentence, evidence) >= RELEASED and not strange_names(sentence, evidence) and not strange_markup
+
+
+def _sentences_around(quote: Span, found: list[Unit]) -> Span:
+    """Return the whole sentences that a quote touches, so that a "not" just outside it is not lost."""
+    touched = [u for u in found if u.start < quote.end and quote.start < u.end]
+    if not touched:
+        return quote
+    return Span(start=min(quote.start, touched[0].start), end=max(quote.end, touched[-1].end))

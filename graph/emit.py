@@ -1,0 +1,29 @@
+"""Sends a node's events to whoever listens: the turn engine's sink, or LangGraph's own stream."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from langgraph.runtime import Runtime
+
+from graph.events import Event
+
+Sink = Callable[[Event], None]
+
+_SINK: ContextVar[Sink | None] = ContextVar("citeside_sink", default=None)
+
+
+def emit(event: Event, runtime: Runtime) -> None:
+    """Hand `event` to the sink of this run; without one (a notebook, Studio) to the `custom` stream."""
+    sink = _SINK.get() or runtime.stream_writer
+    sink(event)
+
+
+@contextmanager
+def listening(sink: Sink) -> Generator[None]:
+    """Send the events of graph runs started inside this block to `sink`, at once and without LangGraph's queue."""
+    token = _SINK.set(sink)
+    try:
+        yield
+    finally:
+        _SINK.reset(token)

@@ -1,0 +1,179 @@
+"""condense -> retrieve -> ground -> answer -> check: an answer that rests on passages, or says that none do."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from langgraph.runtime import Runtime
+
+from graph.citations import MarkerGate, resolve, unsupported
+from graph.condense import RuleCondenser
+from graph.emit import emit
+from graph.errors import ModelUnavailable
+from graph.events import Delta, OfferedPassage, Passages, Status
+from graph.extractive import ExtractiveAnswerer
+from graph.ports import Answerer, Condenser, Piece, Retriever
+from graph.state import (
+    Answered,
+    Condensed,
+    Drafted,
+    Evidence,
+    FollowUp,
+    Grounds,
+    Retrieved,
+    Search,
+    ToCheck,
+    ToDecline,
+)
+from graph.support import is_near
+from graph.texts import say
+from graph.types import Exchange, GroundedAnswer, Grounding, NearestPage, Notice, Passage, PassageRef
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """The nodes of a grounded turn. Each runs alone: `await Grounded(index, answerer).retrieve({...}, Runtime())`."""
+
+    retriever: Retriever
+    answerer: Answerer
+    condenser: Condenser = field(default_factory=RuleCondenser)
+    fallback: ExtractiveAnswerer = field(default_factory=ExtractiveAnswerer)
+    limit: int = 6
+    keywords_only: bool = False
+
+    async def condense(self, state: FollowUp, runtime: Runtime) -> Condensed:
+        """Make a follow-up stand on its own."""
+        if state["history"]:
+            emit(Status(step="condensing"), runtime)
+        return {"query": await self.condenser.condense(state["question"], state["history"])}
+
+    async def retrieve(self, state: Search, runtime: Runtime) -> Retrieved:
+        """Search the reader's scope."""
+        emit(Status(step="retrieving"), runtime)
+        return {"passages": await self.retriever.search(state["query"], scope=state["scope"], limit=self.limit)}
+
+    async def ground(self, state: Retrieved, runtime: Runtime) -> Grounds:
+        """Decide whether the passages are near enough to answer from, and show those which an answer may cite."""
+        passages = state["passages"]
+        near = is_near(passages)
+        if near:
+            emit(Passages(passages=tuple(_offered(n, p) for n, p in enumerate(passages, 1))), runtime)
+        return {"passages": passages, "near": near}
+
+    async def answer(self, state: Evidence, runtime: Runtime) -> Drafted:
+        """Stream the answer, holding back markers that nobody issued."""
+        emit(Status(step="answering"), runtime)
+        passages, history = state["passages"], state["history"]
+        try:
+            return await self._draft(self.answerer, state["question"], passages, history, runtime, state["locale"])
+        except ModelUnavailable:
+            unavailable = Notice(code="model_unavailable", detail=say("notice_model_unavailable", state["locale"]))
+            drafted = await self._draft(
+                self.fallback, state["question"], passages, history, runtime, state["locale"], unavailable
+            )
+            return drafted
+
+    async def _draft(
+        self,
+        answerer: Answerer,
+        question: str,
+        passages: Sequence[Passage],
+        history: Sequence[Exchange],
+        runtime: Runtime,
+        locale: str,
+        *notices: Notice,
+    ) -> Drafted:
+        gate = MarkerGate(offered=len(passages))
+        shown: list[str] = []
+        last = Piece()
+
+        def release(text: str) -> None:
+            if text:
+                shown.append(text)
+                emit(Delta(text=text), runtime)
+
+        pieces: AsyncIterator[Piece] = answerer.answer(question, passages, history)
+        async for piece in pieces:
+            release(gate.feed(piece.text))
+            last = piece
+        release(gate.flush())
+        if answerer.name == self.fallback.name and not notices:
+            notices = (Notice(code="extractive", detail=say("notice_extractive", locale)),)
+        return {
+            "draft": {
+                "text": "".join(shown),
+                "marks": gate.marks,
+                "notices": notices,
+                "model": answerer.name,
+                "tokens": last.tokens,
+                "truncated": last.finish == "length",
+            }
+        }
+
+    async def check(self, state: ToCheck, runtime: Runtime) -> Answered:
+        """Resolve each marker to the words it rests on, and mark the sentences that nothing cited supports."""
+        emit(Status(step="checking"), runtime)
+        draft, passages = state["draft"], state["passages"]
+        citations = resolve(draft["text"], draft["marks"], passages)
+        cited = [p for p in passages if any(c.passage_id == p.id for c in citations)]
+        answer = GroundedAnswer(
+            text=draft["text"],
+            outcome="answered" if citations else "partial",
+            citations=citations,
+            grounding=Grounding(
+                passages=_refs(passages), unsupported=unsupported(draft["text"], draft["marks"], passages)
+            ),
+            nearest=() if citations else _nearest(passages),
+            notices=(*draft["notices"], *self._search_notices(cited, state)),
+            model=draft["model"],
+            tokens=draft["tokens"],
+            truncated=draft["truncated"],
+        )
+        return {"answer": answer}
+
+    async def decline(self, state: ToDecline, runtime: Runtime) -> Answered:
+        """Say that the docs do not cover the question, and name the nearest pages; no model is asked."""
+        nearest = _nearest(state["passages"])
+        text = say("not_covered", state["locale"])
+        if nearest:
+            text += " " + say("nearest", state["locale"], pages=", ".join(page.title for page in nearest))
+        emit(Delta(text=text), runtime)
+        answer = GroundedAnswer(
+            text=text,
+            outcome="not_covered",
+            grounding=Grounding(passages=_refs(state["passages"])),
+            nearest=nearest,
+            model="none",
+        )
+        return {"answer": answer}
+
+    def _search_notices(self, cited: Sequence[Passage], state: ToCheck) -> list[Notice]:
+        notices: list[Notice] = []
+        wanted = state["scope"].locale
+        if wanted and any(p.locale not in {wanted, None} for p in cited):
+            notices.append(Notice(code="scope_fallback", detail=say("notice_scope_fallback", state["locale"])))
+        if self.keywords_only:
+            notices.append(Notice(code="keywords_only", detail=say("notice_keywords_only", state["locale"])))
+        return notices
+
+
+def after_ground(state: Grounds) -> Literal["answer", "decline"]:
+    """Route a question that the docs cover to its answer."""
+    return "answer" if state["near"] else "decline"
+
+
+def _offered(number: int, p: Passage) -> OfferedPassage:
+    return OfferedPassage(
+        marker=number, id=p.id, url=p.url, path=p.path, title=p.title, heading=p.heading, score=p.score
+    )
+
+
+def _refs(passages: Sequence[Passage]) -> tuple[PassageRef, ...]:
+    return tuple(PassageRef(id=p.id, url=p.url, score=p.score) for p in passages)
+
+
+def _nearest(passages: Sequence[Passage]) -> tuple[NearestPage, ...]:
+    """Return up to three pages, nearest first, each once."""
+    pages = {p.path.split("#")[0]: p for p in sorted(passages, key=lambda p: p.score)}
+    best = sorted(pages.values(), key=lambda p: -p.score)[:3]
+    return tuple(NearestPage(url=p.url, path=p.path, title=p.title) for p in best)

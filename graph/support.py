@@ -1,0 +1,55 @@
+"""Tells whether a text supports a sentence, and whether passages are near enough to a question to answer it.
+
+The values below are fixed and were set by hand on the project's own docs; each errs towards doubt.
+"""
+
+from collections.abc import Sequence
+
+from graph.terms import content_terms, names, negated, numbers
+from graph.types import Passage
+
+RELEASED = 0.7
+"""A constrained sentence below this support is replaced by its quote."""
+
+DOUBTED = 0.5
+"""A grounded sentence below this support is marked as unsupported."""
+
+NEAR = 0.42
+"""Cosine from which a passage is near a question by itself (MiniLM; unrelated pages stay below 0.3)."""
+
+RELATED = 0.25
+"""Cosine from which a passage that also shares the question's words is near."""
+
+COVERED = 0.5
+"""Weighted share of the question's terms which a related passage must contain."""
+
+
+def support(sentence: str, evidence: str) -> float:
+    """Return how far `evidence` supports `sentence`, from 0 to 1.
+
+    The share of the sentence's content terms that the evidence contains; 0 when a number of the sentence is
+    missing from it, halved when a name is missing, halved when one denies and the other does not.
+    """
+    terms = content_terms(sentence)
+    if not terms:
+        return 0.0
+    score = len(terms & content_terms(evidence)) / len(terms)
+    if numbers(sentence) - numbers(evidence):
+        return 0.0
+    if strange_names(sentence, evidence):
+        score /= 2
+    if negated(sentence) != negated(evidence):
+        score /= 2
+    return score
+
+
+def strange_names(sentence: str, evidence: str) -> set[str]:
+    """Return the names of `sentence` that stand nowhere in `evidence`."""
+    known = content_terms(evidence)
+    folded = evidence.casefold()
+    return {name for name in names(sentence) if name not in folded and not content_terms(name) <= known}
+
+
+def is_near(passages: Sequence[Passage]) -> bool:
+    """Tell whether the best of `passages` is near enough to the question for an answer to rest on it."""
+    return any(p.score >= NEAR or (p.score >= RELATED and p.coverage >= COVERED) for p in passages)
