@@ -1,5 +1,8 @@
 """The turn graph: one router, two paths, and the function that runs a turn."""
 
+# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false
+# langgraph 1.2 ships no stubs for its namespace package and leaves type parameters of its builder unbound.
+
 from typing import Literal, cast
 
 from langchain_core.runnables import RunnableConfig
