@@ -15,12 +15,12 @@ const config: Config = {
   future: {v4: true, faster: true},
 
   // A dead link in the docs is a dead citation in an answer.
-  onBrokenLinks: 'warn',
+  onBrokenLinks: 'throw',
   onBrokenAnchors: 'throw',
   onDuplicateRoutes: 'throw',
   markdown: {
     format: 'detect',
-    hooks: {onBrokenMarkdownLinks: 'warn', onBrokenMarkdownImages: 'throw'},
+    hooks: {onBrokenMarkdownLinks: 'throw', onBrokenMarkdownImages: 'throw'},
   },
 
   presets: [
@@ -40,10 +40,9 @@ const config: Config = {
       title: 'Citeside',
       logo: {alt: '', src: 'img/logo.svg', width: 28, height: 28},
       items: [
-        {to: '/docs/quick-start', label: 'Quick start', position: 'left'},
-        {type: 'docSidebar', sidebarId: 'docs', label: 'Docs', position: 'left'},
-        {to: '/docs/api', label: 'API', position: 'left'},
-        {to: '/docs/decisions', label: 'Decisions', position: 'right'},
+        {to: '/docs', label: 'Docs', activeBaseRegex: '/docs/(?!api|decisions)'},
+        {to: '/docs/api', label: 'API'},
+        {to: '/docs/decisions', label: 'Decisions'},
       ],
     },
     footer: {copyright: 'Citeside is free software under the Apache License 2.0.'},

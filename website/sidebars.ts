@@ -2,6 +2,51 @@
 
 import type {SidebarsConfig} from '@docusaurus/plugin-content-docs';
 
-const sidebars: SidebarsConfig = {docs: ['intro', 'quick-start', 'concepts/words']};
+const sidebars: SidebarsConfig = {
+  docs: [
+    'intro',
+    'quick-start',
+    {
+      type: 'category',
+      label: 'Concepts',
+      collapsed: false,
+      items: ['concepts/words', 'concepts/architecture', 'concepts/turn', 'concepts/grounding', 'concepts/selected-text'],
+    },
+    {
+      type: 'category',
+      label: 'Guides',
+      collapsed: false,
+      items: [
+        'guides/ingest',
+        'guides/models',
+        'guides/configuration',
+        'guides/deployment',
+        'guides/notebooks',
+        'guides/evaluation',
+        'guides/tracing',
+        'guides/privacy',
+      ],
+    },
+    {
+      type: 'category',
+      label: 'API',
+      link: {type: 'doc', id: 'api/index'},
+      items: ['api/sessions', 'api/threads', 'api/chat', 'api/stream', 'api/search', 'api/operations', 'api/errors', 'api/offsets'],
+    },
+    {type: 'category', label: 'Help', items: ['help/troubleshooting', 'help/known-limits']},
+    {
+      type: 'category',
+      label: 'Decisions',
+      link: {type: 'doc', id: 'decisions/index'},
+      items: [
+        'decisions/streaming',
+        'decisions/sessions',
+        'decisions/contracts',
+        'decisions/embedded-parts',
+        'decisions/selected-text-rule',
+      ],
+    },
+  ],
+};
 
 export default sidebars;
