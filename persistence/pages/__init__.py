@@ -1,0 +1,10 @@
+"""Reads built Docusaurus pages: their text by sections, block by block, and what their heads say about them.
+
+The built HTML is read, not the Markdown source: only there are anchors, versions, tabs, partials and computed values
+final. Class names are those of Docusaurus 3 (`ThemeClassNames`, and CSS modules by their stable first part).
+"""
+
+from persistence.pages.blocks import Block, Label, Section
+from persistence.pages.reader import Page, read_page
+
+__all__ = ["Block", "Label", "Page", "Section", "read_page"]

@@ -1,0 +1,89 @@
+"""Reads one page: finds its content, and what its head says about it."""
+
+from dataclasses import dataclass
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from persistence.pages.blocks import Section
+from persistence.pages.nodes import collapse, words
+from persistence.pages.walker import Walker
+
+
+@dataclass(slots=True)
+class Page:
+    """A page's text and head. `version` and `plugin` are None outside the docs; `listed` is False for noindex."""
+
+    title: str
+    canonical: str | None
+    translations: dict[str, str]
+    locale: str | None
+    version: str | None
+    plugin: str | None
+    listed: bool
+    sections: list[Section]
+
+
+def read_page(html: str | bytes) -> Page | None:
+    """Read a page; None for one that holds nothing of its own: 404, search, redirect, tag list, archive, no words."""
+    document = LexborHTMLParser(html)
+    root = _content(document)
+    if root is None:
+        return None
+    walker = Walker()
+    walker.walk(root)
+    sections = walker.finish()
+    if not sections:
+        return None
+    meta = _meta(document)
+    version = meta.get("docsearch:version") or meta.get("docusaurus_version")
+    plugin = _plugin(meta.get("docusaurus_tag", ""), version)
+    language = document.css_first("html[lang]")
+    canonical = document.css_first("link[rel=canonical][href]")
+    return Page(
+        title=walker.title or _title(document, meta),
+        canonical=canonical.attributes["href"] if canonical else None,
+        translations={
+            link.attributes["hreflang"] or "": link.attributes["href"] or ""
+            for link in document.css("link[rel=alternate][hreflang][href]")
+        },
+        locale=meta.get("docusaurus_locale") or (language.attributes["lang"] if language else None),
+        version=version if plugin else None,
+        plugin=plugin,
+        listed="noindex" not in meta.get("robots", ""),
+        sections=sections,
+    )
+
+
+def _content(document: LexborHTMLParser) -> LexborNode | None:
+    html = document.css_first("html")
+    kinds = set((html.attributes.get("class") or "").split()) if html else set()
+    if "plugin-native" in kinds or document.css_first("meta[http-equiv=refresh], meta[property=robots]"):
+        return None  # the 404 page, a redirect, a search page (which alone writes `property=robots`)
+    if "plugin-docs" in kinds:
+        selectors = (".theme-doc-markdown", "main") if "docs-doc-page" in kinds else ()
+    elif "plugin-blog" in kinds:
+        selectors = ("article .markdown", "article") if "blog-post-page" in kinds else ()
+    elif "mdx-page" in kinds:
+        selectors = ("article", "main")
+    else:
+        selectors = (".main-wrapper", "main", "article")  # a home page's title often stands before its <main>
+    return next((node for selector in selectors if (node := document.css_first(selector))), None)
+
+
+def _meta(document: LexborHTMLParser) -> dict[str, str]:
+    tags = (tag.attributes for tag in document.css("meta[content]"))
+    return {tag.get("name") or tag.get("property") or "": tag["content"] or "" for tag in tags}
+
+
+def _plugin(tag: str, version: str | None) -> str | None:
+    """Return the docs plugin that a `docusaurus_tag` such as docs-default-1.0 names; other pages have `default`."""
+    return tag.removesuffix(f"-{version}") if version and tag.endswith(f"-{version}") else None
+
+
+def _title(document: LexborHTMLParser, meta: dict[str, str]) -> str:
+    heading = document.css_first("h1")
+    if heading and (text := words(heading, [])):
+        return text
+    element = document.css_first("title")
+    full = meta.get("og:title") or (element.text() if element else "")
+    return collapse(full.rpartition(" | ")[0] or full)
