@@ -1,0 +1,306 @@
+"""Turns survive what can happen to them: repeats, races, crashes of their worker, and text nobody expects."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from graph.events import OfferedPassage
+from graph.types import CONSTRAINED_LABEL, Notice, Selection, Verdict
+from persistence.ids import new_id
+from persistence.messages import AssistantMetadata, Message, Messages, Source, UserMetadata
+from persistence.postgres import Database
+from persistence.sessions import Sessions
+from persistence.threads import Threads
+from persistence.turns import Beat, Joined, KeyReused, Preface, Started, ThreadUnknown, TurnRunning, Turns
+
+pytestmark = pytest.mark.anyio
+
+ANSWERED = AssistantMetadata(mode="grounded", outcome="answered")
+
+
+@dataclass(slots=True)
+class Reader:
+    """A session that asks, and what it needs to look at what was stored."""
+
+    db: Database
+    session_id: UUID
+    worker: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def turns(self) -> Turns:
+        return Turns(self.db)
+
+    async def ask(self, question: str = "How do I install it?", **changed: Any) -> Started | Joined:
+        arguments: dict[str, Any] = {
+            "thread_id": None,
+            "client_message_id": None,
+            "mode": "grounded",
+            "request": {"message": question},
+            "request_hash": hashlib.sha256(question.encode(errors="replace")).digest(),
+            "worker": self.worker,
+            "content": question,
+            "metadata": UserMetadata(),
+        }
+        return await self.turns.start(self.session_id, **(arguments | changed))
+
+    async def start(self, question: str = "How do I install it?", **changed: Any) -> Started:
+        started = await self.ask(question, **changed)
+        assert isinstance(started, Started)
+        return started
+
+    async def answer(self, started: Started, content: str = "Run npm install.", **changed: Any) -> bool:
+        arguments: dict[str, Any] = {"status": "completed", "content": content, "metadata": ANSWERED}
+        return await self.turns.finish(started.turn_id, started.attempt, self.worker, **(arguments | changed))
+
+    async def messages(self, thread_id: UUID) -> list[Message]:
+        page = await Messages(self.db).list(self.session_id, thread_id)
+        assert page
+        return list(page.data)
+
+    async def shown(self, thread_id: UUID) -> list[tuple[str, str, str]]:
+        return [(each.role, each.status, each.content) for each in await self.messages(thread_id)]
+
+    async def lose_worker(self, started: Started) -> None:
+        """What is left when a worker was killed and its lease ran out."""
+        await self.db.execute(
+            "update turns set lease_until = now() - interval '1 second' where id = $1", started.turn_id
+        )
+
+
+@pytest.fixture
+async def reader(database: Database) -> Reader:
+    session, _ = await Sessions(database).create()
+    return Reader(database, session.id)
+
+
+async def test_a_question_without_a_thread_opens_one_with_its_beginning_as_title(reader: Reader) -> None:
+    question = "How do I 🚀 deploy? " * 10
+    started = await reader.start(question)
+    thread = await Threads(reader.db).get(reader.session_id, started.thread_id)
+    assert thread
+    assert (thread.title, thread.running_turn_id) == (question[:60], started.turn_id)
+    assert await reader.shown(started.thread_id) == [("user", "completed", question), ("assistant", "running", "")]
+
+
+async def test_what_came_with_the_question_is_kept_with_it(reader: Reader) -> None:
+    metadata = UserMetadata(
+        selection=Selection(text=" marked "), source=Source(path="docs/intro"), client={"plan": ["free", 1, None]}
+    )
+    started = await reader.start(metadata=metadata, mode="constrained")
+    question, answer = await reader.messages(started.thread_id)
+    assert question.metadata == metadata
+    assert answer.metadata == AssistantMetadata(mode="constrained", label=CONSTRAINED_LABEL)
+
+
+async def test_the_next_question_sees_the_completed_messages_before_it(reader: Reader) -> None:
+    first = await reader.start("First?")
+    await reader.answer(first, "One.", tokens=7, model="m")
+    second = await reader.start("Second?", thread_id=first.thread_id)
+    await reader.answer(second, "Two", status="cancelled")
+    third = await reader.start("Third?", thread_id=first.thread_id)
+    assert first.earlier == ()
+    assert [(each.role, each.content) for each in third.earlier] == [
+        ("user", "First?"),
+        ("assistant", "One."),
+        ("user", "Second?"),
+    ]
+    assert (third.earlier[1].tokens, third.earlier[1].model, third.earlier[1].metadata) == (7, "m", ANSWERED)
+    thread = await Threads(reader.db).get(reader.session_id, first.thread_id)
+    assert thread and thread.title == "First?"
+
+
+async def test_the_first_question_names_an_empty_thread_and_a_rename_stays(reader: Reader) -> None:
+    threads = Threads(reader.db)
+    unnamed = await threads.create(reader.session_id)
+    named = await threads.create(reader.session_id, title="Mine")
+    for thread in (unnamed, named):
+        await reader.start("What is it?", thread_id=thread.id)
+    titles = [(await threads.get(reader.session_id, thread.id)).title for thread in (unnamed, named)]  # pyright: ignore
+    assert titles == ["What is it?", "Mine"]
+
+
+async def test_the_same_question_sent_twenty_times_at_once_is_asked_once(reader: Reader) -> None:
+    key = uuid4()
+    results = await asyncio.gather(*(reader.ask(client_message_id=key) for _ in range(20)))
+    (started,) = [each for each in results if isinstance(each, Started)]
+    assert [each for each in results if each != started] == [Joined(started.turn_id)] * 19
+    threads = await Threads(reader.db).list(reader.session_id)
+    assert [thread.id for thread in threads.data] == [started.thread_id]
+    assert len(await reader.messages(started.thread_id)) == 2
+
+
+async def test_twenty_questions_in_one_thread_run_one_at_a_time(reader: Reader) -> None:
+    thread = await Threads(reader.db).create(reader.session_id)
+    results = await asyncio.gather(
+        *(reader.ask(f"Number {n}?", thread_id=thread.id) for n in range(20)), return_exceptions=True
+    )
+    (started,) = [each for each in results if isinstance(each, Started)]
+    refused = [each.turn_id for each in results if isinstance(each, TurnRunning)]
+    assert refused == [started.turn_id] * 19
+
+
+async def test_a_key_used_for_another_question_is_refused(reader: Reader) -> None:
+    key = uuid4()
+    await reader.start("One?", client_message_id=key)
+    with pytest.raises(KeyReused):
+        await reader.ask("Two?", client_message_id=key)
+
+
+async def test_a_start_whose_reply_was_lost_goes_on_when_sent_again(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await reader.start("First?")
+    await reader.answer(first, "One.")
+    send = reader.db._send
+
+    async def lose_the_first_reply(*arguments: Any) -> Any:
+        await send(*arguments)
+        monkeypatch.setattr(reader.db, "_send", send)
+        raise ConnectionResetError
+
+    monkeypatch.setattr(reader.db, "_send", lose_the_first_reply)
+    second = await reader.start("Second?", thread_id=first.thread_id)
+    assert [each.content for each in second.earlier] == ["First?", "One."]
+    assert len(await reader.messages(first.thread_id)) == 4
+
+
+@pytest.mark.parametrize("whose", ["nobody's", "another reader's"])
+async def test_a_thread_of_another_reader_is_as_unknown_as_one_that_never_was(reader: Reader, whose: str) -> None:
+    stranger, _ = await Sessions(reader.db).create()
+    foreign = await Threads(reader.db).create(stranger.id)
+    with pytest.raises(ThreadUnknown):
+        await reader.ask(thread_id=foreign.id if whose == "another reader's" else new_id())
+    page = await Messages(reader.db).list(stranger.id, foreign.id)
+    assert page and page.data == ()
+
+
+async def test_text_released_so_far_is_listed_and_the_answer_replaces_it(reader: Reader) -> None:
+    started = await reader.start()
+    beat = Beat(started.turn_id, 1, 0, "Run ")
+    assert await reader.turns.renew(reader.worker, [beat]) == {started.turn_id: "ok"}
+    assert await reader.turns.renew(reader.worker, [beat]) == {started.turn_id: "ok"}  # the reply was lost
+    assert await reader.turns.renew(reader.worker, [Beat(started.turn_id, 1, 4, "npm")]) == {started.turn_id: "ok"}
+    assert await reader.shown(started.thread_id) == [
+        ("user", "completed", "How do I install it?"),
+        ("assistant", "running", "Run npm"),
+    ]
+    assert await reader.answer(started, "Run npm install.")
+    assert (await reader.shown(started.thread_id))[1] == ("assistant", "completed", "Run npm install.")
+    assert await reader.db.fetchval("select count(*) from turn_deltas where turn_id = $1", started.turn_id) == 0
+
+
+async def test_an_answer_can_be_stored_twice_but_not_changed(reader: Reader) -> None:
+    started = await reader.start()
+    assert await reader.answer(started, "One.")
+    assert await reader.answer(started, "Two.")
+    assert not await reader.answer(started, "Three.", status="failed")
+    assert (await reader.shown(started.thread_id))[1] == ("assistant", "completed", "One.")
+
+
+async def test_one_write_tells_each_of_a_workers_turns_what_to_do(reader: Reader) -> None:
+    going, stopped, finished, foreign = [await reader.start(f"{n}?") for n in range(4)]
+    assert await reader.turns.cancel(reader.session_id, stopped.turn_id) == "running"
+    await reader.answer(finished)
+    await reader.db.execute("update turns set worker = 'other' where id = $1", foreign.turn_id)
+    erased = new_id()
+    beats = [Beat(each.turn_id, 1, 0, "text") for each in (going, stopped, finished, foreign)]
+    assert await reader.turns.renew(reader.worker, [*beats, Beat(erased, 1, 0)]) == {
+        going.turn_id: "ok",
+        stopped.turn_id: "cancel",
+        finished.turn_id: "lost",
+        foreign.turn_id: "lost",
+        erased: "lost",
+    }
+    kept = await reader.db.fetch(
+        "select turn_id from turn_deltas join turns t on t.id = turn_id where session_id = $1", reader.session_id
+    )
+    assert {row["turn_id"] for row in kept} == {going.turn_id, stopped.turn_id}
+
+
+async def test_a_write_renews_the_lease(reader: Reader) -> None:
+    started = await reader.start()
+    await reader.lose_worker(started)
+    await reader.turns.renew(reader.worker, [Beat(started.turn_id, 1, 0)])
+    turn = await reader.turns.get(reader.session_id, started.turn_id)
+    assert turn and turn.status == "running"
+
+
+@pytest.mark.parametrize("noticed_by", ["asking for the turn", "the next question", "listing"])
+async def test_a_killed_workers_answer_is_interrupted_and_keeps_its_text(reader: Reader, noticed_by: str) -> None:
+    started = await reader.start(mode="constrained")
+    preface = Preface(
+        mode="constrained",
+        label=CONSTRAINED_LABEL,
+        verdict=Verdict(verdict="sufficient"),
+        notices=(Notice(code="slow", detail="It took long."),),
+    )
+    assert await reader.turns.set_preface(started.turn_id, 1, preface)
+    await reader.turns.renew(
+        reader.worker, [Beat(started.turn_id, 1, 0, "Half an "), Beat(started.turn_id, 1, 8, "ans")]
+    )
+    await reader.lose_worker(started)
+    match noticed_by:
+        case "asking for the turn":
+            turn = await reader.turns.get(reader.session_id, started.turn_id)
+            assert turn and (turn.status, turn.preface, turn.message_id) == ("interrupted", preface, started.message_id)
+        case "the next question":
+            await reader.start("And then?", thread_id=started.thread_id)
+        case _:
+            pass
+    answer = (await reader.messages(started.thread_id))[1]
+    assert isinstance(answer.metadata, AssistantMetadata)
+    assert (answer.status, answer.content) == ("interrupted", "Half an ans")
+    assert (answer.metadata.verdict, answer.metadata.notices) == (preface.verdict, preface.notices)
+
+
+async def test_a_worker_that_slept_through_its_lease_can_write_nothing(reader: Reader) -> None:
+    started = await reader.start()
+    await reader.lose_worker(started)
+    await reader.turns.get(reader.session_id, started.turn_id)
+    assert await reader.turns.renew(reader.worker, [Beat(started.turn_id, 1, 0, "late")]) == {started.turn_id: "lost"}
+    assert not await reader.turns.set_preface(started.turn_id, 1, Preface(mode="grounded"))
+    assert not await reader.answer(started, "late")
+    assert (await reader.shown(started.thread_id))[1] == ("assistant", "interrupted", "")
+
+
+async def test_the_passages_of_a_running_answer_are_known_before_it_ends(reader: Reader) -> None:
+    started = await reader.start()
+    passage = OfferedPassage(marker=1, id="p", url="/docs/a#b", path="docs/a", title="A", heading="B", score=0.5)
+    await reader.turns.set_preface(started.turn_id, 1, Preface(mode="grounded", passages=(passage,)))
+    turn = await reader.turns.get(reader.session_id, started.turn_id)
+    answer = (await reader.messages(started.thread_id))[1]
+    assert turn and turn.preface and turn.preface.passages == (passage,)
+    assert isinstance(answer.metadata, AssistantMetadata)
+    assert [each.url for each in answer.metadata.grounding.passages] == ["/docs/a#b"]
+
+
+async def test_text_that_postgres_cannot_hold_is_stored_without_moving_an_offset(reader: Reader) -> None:
+    nasty, clean = "a\x00b\ud83dc🚀", "a\ufffdb\ufffdc🚀"
+    started = await reader.start(nasty, metadata=UserMetadata(client={nasty: [nasty]}), request={"message": nasty})
+    await reader.turns.renew(reader.worker, [Beat(started.turn_id, 1, 0, nasty)])
+    assert [content for _, _, content in await reader.shown(started.thread_id)] == [clean, clean]
+    notices = (Notice(code="odd", detail=nasty),)
+    await reader.answer(started, nasty, metadata=AssistantMetadata(mode="grounded", notices=notices), model=nasty)
+    question, answer = await reader.messages(started.thread_id)
+    assert question.metadata == UserMetadata(client={clean: [clean]})
+    assert (answer.content, answer.model) == (clean, clean)
+    assert answer.metadata == AssistantMetadata(mode="grounded", notices=(Notice(code="odd", detail=clean),))
+
+
+async def test_another_readers_turn_can_be_neither_seen_nor_stopped(reader: Reader) -> None:
+    started = await reader.start()
+    stranger, _ = await Sessions(reader.db).create()
+    assert await reader.turns.get(stranger.id, started.turn_id) is None
+    assert await reader.turns.cancel(stranger.id, started.turn_id) is None
+    assert await reader.turns.renew(reader.worker, [Beat(started.turn_id, 1, 0)]) == {started.turn_id: "ok"}
+
+
+async def test_erasing_a_thread_ends_its_turn(reader: Reader) -> None:
+    started = await reader.start()
+    assert await Threads(reader.db).delete(reader.session_id, started.thread_id)
+    assert await reader.turns.renew(reader.worker, [Beat(started.turn_id, 1, 0, "x")]) == {started.turn_id: "lost"}
+    assert not await reader.answer(started)
