@@ -11,21 +11,25 @@ import styles from './index.module.css';
 
 const PROMISES = [
   {
+    id: 'citations',
     title: 'A citation lands on the sentence',
     text: 'The server numbers the passages before a model sees them. Each citation carries the exact words it rests on and their place on the page.',
     link: {to: '/docs/concepts/grounding', label: 'Grounding and citations'},
   },
   {
+    id: 'selected-text',
     title: 'Marked text stays the only source',
     text: 'A question about marked text is answered from that text alone. When it is not enough, the answer says what is missing instead of looking elsewhere.',
     link: {to: '/docs/concepts/selected-text', label: 'Selected text'},
   },
   {
+    id: 'not-covered',
     title: 'Silence is said out loud',
     text: 'When the docs do not cover a question, no model is asked to invent something. The reader gets the nearest pages.',
     link: {to: '/docs/concepts/grounding#not-covered', label: 'Not covered'},
   },
   {
+    id: 'durable-turns',
     title: 'Answers outlive the connection',
     text: 'A turn goes on when the reader closes the page, and its text is stored while it streams. The thread is there when the reader comes back.',
     link: {to: '/docs/concepts/turn', label: 'The life of a turn'},
@@ -69,7 +73,9 @@ export default function Home(): ReactNode {
 
         <section className={styles.commands}>
           <div>
-            <Heading as="h2">Two commands</Heading>
+            <Heading as="h2" id="two-commands">
+              Two commands
+            </Heading>
             <p>
               On a fresh Debian 12 with Python, venv and git. The demo answers from these very docs; give it the{' '}
               <code>build</code> folder or the address of your own site instead.
@@ -79,9 +85,11 @@ export default function Home(): ReactNode {
         </section>
 
         <section className={styles.promises}>
-          {PROMISES.map(({title, text, link}) => (
-            <article key={title}>
-              <Heading as="h2">{title}</Heading>
+          {PROMISES.map(({id, title, text, link}) => (
+            <article key={id}>
+              <Heading as="h2" id={id}>
+                {title}
+              </Heading>
               <p>{text}</p>
               <Link to={link.to}>{link.label}</Link>
             </article>
