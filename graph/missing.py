@@ -18,7 +18,7 @@ _PATTERNS: Mapping[MissingKind, str] = {
     "place": r"\bwhere\b|\bwo(?:hin|her)?\b|\bin which (?:file|folder|directory)\b",
     "person": r"\bwho(?:m|se)?\b|\bwe[rm]\b|\bwessen\b",
     "reason": r"\bwhy\b|\bhow come\b|\bwarum\b|\bwieso\b|\bweshalb\b|\bwhat (?:is|are) the reasons?\b",
-    "code": r"\b(?:which|what) (?:command|code|flag|option|function|snippet)\b|\bexample\b|\bsyntax\b|\b(?:welcher|welches) (?:befehl|code)\b|\bbeispiel\b",
+    "code": r"\b(?:which|what) (?:command|flag|option|function|snippet)\b|\bexample\b|\bsyntax\b|\bwelcher befehl\b|\bbeispiel\b",
     "steps": r"\bhow (?:do|does|can|should|to|would)\b|\bsteps\b|\bwie (?:kann|mache|macht|soll|richte|geht|installiere)\b",
     "choice": r"\bwhich\b|\bdifference\b|\bbetter\b|\bversus\b|\bvs\b|\bwelche[rsnm]?\b|\bunterschied\b",
     "list": r"\bwhat (?:are|kinds|types)\b|\blist\b|\bwas sind\b",
