@@ -113,7 +113,7 @@ def _relevance(passage: Passage, terms: frozenset[str], weight: dict[str, float]
 
 def _run(passage: Passage, terms: frozenset[str], weight: dict[str, float], *, wants_code: bool) -> list[Unit]:
     """Return the sentences from the most telling one on, the code or list they lead to included."""
-    found = quotable(passage.text)
+    found = _sayable(passage.text)
     if not found:
         return []
     code = next((i for i, u in enumerate(found) if u.kind == "code"), None) if wants_code else None
@@ -132,6 +132,13 @@ def _run(passage: Passage, terms: frozenset[str], weight: dict[str, float], *, w
     return run
 
 
+def _sayable(text: str) -> list[Unit]:
+    """Return the units an answer may repeat: all but the header rows of tables, which say nothing alone."""
+    found = quotable(text)
+    tables = {u.block: u for u in reversed(found) if u.kind == "row"}
+    return [u for u in found if tables.get(u.block) is not u or found[-1] is u]
+
+
 def _listed(found: list[Unit], at: int) -> list[Unit]:
     """Return the items behind the lead-in at `at`: the units of the next block."""
     following = found[at + 1 : at + 1 + _LISTED]
@@ -142,7 +149,7 @@ def _addition(passage: Passage, terms: frozenset[str], weight: dict[str, float],
     """Return the one sentence of a further passage that covers most of the question and is not said yet."""
     scored = [
         (_coverage(passage.text[u.start : u.end], terms, weight), u)
-        for u in quotable(passage.text)
+        for u in _sayable(passage.text)
         if u.kind == "sentence" and support(passage.text[u.start : u.end], said) < _REPEATED
     ]
     best = max(scored, key=lambda pair: pair[0], default=None)
@@ -175,8 +182,9 @@ def _same_line(text: str, first: Unit, second: Unit) -> bool:
 
 
 def _is_item(text: str, unit: Unit) -> bool:
-    line = text[text.rfind("\n", 0, unit.start) + 1 : unit.start]
-    return bool(line.strip())
+    """Tell whether the unit opens a list item, that is, stands right behind a bullet."""
+    before = text[text.rfind("\n", 0, unit.start) + 1 : unit.start]
+    return bool(before.strip()) and " " not in before.strip()
 
 
 def _table_header(text: str) -> list[str]:
