@@ -106,7 +106,7 @@ def variable(field: str) -> str:
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:
     """Read the environment and `env_file`. Raises ConfigurationError: a line for each wrong variable, no values."""
     try:
-        return Settings(_env_file=env_file)
+        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)
         lines = (f"{_named(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}" for problem in wrong)

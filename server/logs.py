@@ -1,0 +1,111 @@
+"""Writes one JSON object a line: ids, counts, codes, milliseconds; never words of a reader, a page or a model."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator, MutableMapping
+from datetime import UTC, datetime
+from pathlib import Path
+from traceback import walk_tb
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from graph.errors import CitesideError
+
+_OWN = ("server", "persistence", "graph", "evals")
+_ROOT = str(Path(__file__).parents[1])
+
+
+class Log(logging.LoggerAdapter[logging.Logger]):
+    """A logger whose keyword arguments become members of the line: `log.info("turn ended", turn_id=id)`."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Move what logging does not know into the record's `fields`."""
+        exc_info = kwargs.pop("exc_info", None)
+        return msg, {"exc_info": exc_info, "extra": {"fields": dict(kwargs)}}
+
+
+def log_for(module: str) -> Log:
+    """Return the log of a module."""
+    return Log(logging.getLogger(module))
+
+
+class JsonLines(logging.Formatter):
+    """Formats a record as one line of JSON.
+
+    Of an exception only its type and where it was raised are written: messages of drivers and parsers quote the
+    values they choke on. Our own errors explain themselves without them, so their message is kept.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line without its newline."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info and (error := record.exc_info[1]):
+            line["error"] = " < ".join(type(link).__qualname__ for link in _chain(error))
+            line["at"] = [
+                f"{frame.f_code.co_filename.removeprefix(_ROOT).lstrip('/')}:{number} {frame.f_code.co_name}"
+                for frame, number in walk_tb(error.__traceback__)
+            ][-6:]
+            if isinstance(error, CitesideError):
+                line["detail"] = str(error)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def configure_logs() -> None:
+    """Send all logging to stderr as JSON lines: ours from INFO on, the libraries' from WARNING on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in _OWN:
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+class RequestLog:
+    """Writes one line a request, in place of uvicorn's access log, and keeps exceptions from uvicorn's.
+
+    The route's template is written, not the path: ids of readers and their search words stand in paths and queries.
+    An exception was answered further in; uvicorn would only print its message.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.log = log_for(__name__)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on and write its line when its answer is complete."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        began = time.perf_counter()
+        fields: dict[str, Any] = {"method": scope["method"]}
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                fields["status"] = message["status"]
+                headers = dict(message["headers"])
+                if turn_id := headers.get(b"citeside-turn-id"):
+                    fields["turn_id"] = turn_id.decode()
+            await send(message)
+
+        failed = None
+        try:
+            await self.app(scope, receive, noting)
+        except Exception as error:
+            failed = error
+        fields["route"] = getattr(scope.get("route"), "path", None)
+        fields["ms"] = round((time.perf_counter() - began) * 1e3, 1)
+        self.log.log(logging.ERROR if failed else logging.INFO, "request", exc_info=failed, **fields)
