@@ -1,0 +1,92 @@
+"""The ASGI application: routes inside, and around them what every answer passes through."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.logs import RequestLog
+from server.problems import Problem, answer_with_problems, respond
+from server.routes import chat, feedback, meta, search, sessions, threads
+from server.service import Service, open_service
+from server.settings import Settings, load_settings
+from server.wire import BODY_LIMIT
+
+Opening = Callable[[Settings], AbstractAsyncContextManager[Service]]
+
+
+def create_app(settings: Settings | None = None, *, opening: Opening = open_service) -> FastAPI:
+    """Return the application; its lifespan opens the service, with the environment's settings when none are given."""
+    settings = settings or load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opening(settings) as service:
+            app.state.service = service
+            yield
+
+    app = CitesideAPI(
+        settings.cors_origins,
+        title="Citeside",
+        version=version("citeside"),
+        lifespan=lifespan,
+        max_body_size=BODY_LIMIT,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
+    answer_with_problems(app)
+    for routes in (meta, sessions, threads, chat, feedback, search):
+        app.include_router(routes.router)
+    return app
+
+
+class CitesideAPI(FastAPI):
+    """FastAPI with CORS around all of it: its own outermost layer answers what nobody foresaw, and a browser could
+    not read that answer if CORS stood further in, where `add_middleware` puts it."""
+
+    def __init__(self, origins: tuple[str, ...], **options: object) -> None:
+        super().__init__(**options)  # pyright: ignore[reportArgumentType]
+        self.origins = origins
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the request log around CORS around the rules for bodies around FastAPI's own stack."""
+        cors = CORSMiddleware(
+            JsonBodies(super().build_middleware_stack()),
+            allow_origins=self.origins,
+            allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=("authorization", "content-type", "last-event-id"),
+            expose_headers=("Retry-After", "Citeside-Turn-Id"),
+            max_age=7200,
+        )
+        return RequestLog(cors)
+
+
+class JsonBodies:
+    """Refuses bodies that announce themselves as too large or as something else than JSON.
+
+    Bodies that do not announce their size are counted by FastAPI's `max_body_size` while they are read; of those that
+    do, it would answer in plain text.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with what is wrong with its body."""
+        problem = _refusal(Headers(scope=scope)) if scope["type"] == "http" else None
+        await (respond(problem) if problem else self.app)(scope, receive, send)
+
+
+def _refusal(headers: Headers) -> Problem | None:
+    length = int(headers.get("content-length", "0"))
+    if length > BODY_LIMIT:
+        return Problem(413, "body_too_large", "The body is larger than 256 KiB.")
+    has_body = length > 0 or "transfer-encoding" in headers
+    if has_body and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return Problem(415, "not_json", "The body must be sent as application/json.")
+    return None

@@ -1,0 +1,19 @@
+"""Takes a reader's opinion of an answer."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from server.problems import not_found
+from server.routes.deps import ServiceDep, SessionDep
+from server.wire import FeedbackRequest
+
+router = APIRouter(tags=["messages"])
+
+
+@router.put("/messages/{message_id}/feedback", status_code=204)
+async def put_feedback(service: ServiceDep, session: SessionDep, message_id: UUID, given: FeedbackRequest) -> None:
+    """Keep the reader's opinion of an answer, in place of an earlier one."""
+    stored = await service.feedback.put(session.id, message_id, given.rating, given.reason, given.note)
+    if not stored:
+        raise not_found("message")

@@ -1,0 +1,46 @@
+"""Says what this server can do, that it lives, and whether it can answer. None of it touches Postgres."""
+
+from importlib.metadata import version
+
+from fastapi import APIRouter
+
+from graph.errors import IndexMissing
+from graph.types import Notice
+from server.routes.deps import ServiceDep
+from server.wire import ChatRequest, Config, Limits, Ready
+
+router = APIRouter(tags=["server"])
+
+FEATURES = (*ChatRequest.model_fields, "threads", "feedback", "search")
+TRACED = Notice(code="traced", detail="Questions, the passages found and answers are sent to LangSmith.")
+
+
+@router.get("/config")
+async def config(service: ServiceDep) -> Config:
+    """Tell a client what it may send, and its readers what they should know."""
+    return Config(
+        version=version("citeside"),
+        features=FEATURES,
+        limits=Limits(),
+        model=service.answerers.model_name,
+        disclosures=(TRACED,) if service.settings.langsmith_tracing else (),
+    )
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Answer as long as the process does."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+async def readyz(service: ServiceDep) -> Ready:
+    """Tell whether questions can be answered: there is an index, and a model is configured.
+
+    The schema was checked before the first request was let in, and a database that is away says so in every answer;
+    asking it here would keep a suspended one awake.
+    """
+    manifest = await service.index.manifest()
+    if manifest is None:
+        raise IndexMissing("nothing was ingested yet")
+    return Ready(passages=manifest.passages, model=service.answerers.model_name)

@@ -1,0 +1,29 @@
+"""A reader's session: given out, downloaded, erased."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from server.routes.deps import ServiceDep, SessionDep
+from server.wire import SessionGiven, SessionRequest
+
+router = APIRouter(tags=["sessions"])
+
+
+@router.post("/sessions", status_code=201)
+async def create_session(service: ServiceDep, asked: SessionRequest | None = None) -> SessionGiven:
+    """Give out a session; its token is shown this once."""
+    session, token = await service.sessions.create(user_key=asked.user_key if asked else None)
+    return SessionGiven(session_id=session.id, token=token, expires_at=session.expires_at)
+
+
+@router.get("/sessions/me/export")
+async def export_session(service: ServiceDep, session: SessionDep) -> dict[str, Any]:
+    """Return everything that is stored about this reader."""
+    return await service.sessions.export(session.id)
+
+
+@router.delete("/sessions/me", status_code=204)
+async def erase_session(service: ServiceDep, session: SessionDep) -> None:
+    """Erase everything that is stored about this reader; the token is worth nothing afterwards."""
+    await service.sessions.erase(session.id)

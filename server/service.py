@@ -1,0 +1,148 @@
+"""The composition root: settings in, a running service out, for HTTP, command line, evaluations and notebooks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from graph.errors import ConfigurationError
+from graph.ports import Retriever
+from persistence.feedback import Feedback
+from persistence.messages import Messages
+from persistence.migrate import migrate
+from persistence.postgres import Database, open_database
+from persistence.sessions import Sessions
+from persistence.threads import Threads
+from persistence.turns import Turns
+from server.settings import Settings
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
+    from persistence.index import PassageIndex
+    from server.models import Answerers
+    from server.turns import Trace, TurnEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything a request needs, open as long as the service is."""
+
+    settings: Settings
+    sessions: Sessions
+    threads: Threads
+    messages: Messages
+    feedback: Feedback
+    turns: Turns
+    index: "PassageIndex"
+    retriever: Retriever
+    answerers: "Answerers"
+    engine: "TurnEngine"
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings, *, answerers: "Answerers | None" = None, retriever: Retriever | None = None
+) -> AsyncIterator[Service]:
+    """Open everything that `settings` name, at once where it can be, and close it in order.
+
+    Evaluations and tests bring answerers or a retriever of their own. An index that is missing does not keep the
+    service from opening: readiness and grounded turns say so. Raises the errors of `graph.errors`.
+    """
+    async with AsyncExitStack() as stack:
+        with _first_error():
+            async with asyncio.TaskGroup() as group:
+                opening_database = group.create_task(_open_database(settings, stack))
+                opening_index = group.create_task(_open_index(settings, stack))
+                # LangGraph takes two seconds to import, in which Postgres can start.
+                await asyncio.to_thread(import_module, "server.turns")
+                chosen = answerers or await asyncio.to_thread(_choose_answerers, settings)
+        database, index = opening_database.result(), opening_index.result()
+
+        from graph.build import build_graph
+        from graph.constrained import Constrained
+        from graph.grounded import Grounded
+        from server.turns import open_engine
+
+        searched = retriever or index
+        graph = build_graph(
+            Grounded(searched, chosen.grounded, chosen.condenser), Constrained(chosen.selection, chosen.sufficiency)
+        )
+        turns, messages = Turns(database), Messages(database)
+        trace = _open_tracing(settings, stack)
+        yield Service(
+            settings=settings,
+            sessions=Sessions(database),
+            threads=Threads(database),
+            messages=messages,
+            feedback=Feedback(database),
+            turns=turns,
+            index=index,
+            retriever=searched,
+            answerers=chosen,
+            engine=await stack.enter_async_context(open_engine(graph, turns, messages, trace)),
+        )
+
+
+@contextmanager
+def _first_error() -> Iterator[None]:
+    """Raise the first error of a task group alone: whoever started us wants a line, not a tree."""
+    try:
+        yield
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
+async def _open_database(settings: Settings, stack: AsyncExitStack) -> Database:
+    """Open Postgres at the schema this code expects: our own is brought to it, another's is only looked at."""
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    database = await stack.enter_async_context(open_database(url, settings.data_dir))
+    if url is None:
+        await migrate(database.url)
+    elif missing := await migrate(database.url, check=True):
+        raise ConfigurationError(f"DATABASE_URL lacks {', '.join(missing)}. Run `citeside migrate` first.")
+    return database
+
+
+async def _open_index(settings: Settings, stack: AsyncExitStack) -> "PassageIndex":
+    from persistence.embeddings import open_embedder
+    from persistence.index import open_index
+
+    embedder = await asyncio.to_thread(
+        open_embedder,
+        settings.data_dir,
+        model=settings.embedding_model,
+        api_key=settings.openai_api_key,
+        base_url=settings.openai_base_url,
+    )
+    key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+    return await stack.enter_async_context(
+        open_index(settings.data_dir, embedder, url=settings.qdrant_url, api_key=key)
+    )
+
+
+def _choose_answerers(settings: Settings) -> "Answerers":
+    from server.models import open_answerers
+
+    return open_answerers(settings)
+
+
+def _open_tracing(settings: Settings, stack: AsyncExitStack) -> "Trace":
+    """Return how LangSmith hears of a run: under the id of its message, in its thread; not at all by default."""
+    if not settings.langsmith_tracing:
+        return lambda thread_id, message_id: None
+    from langchain_core.tracers import LangChainTracer
+    from langsmith import Client
+
+    key = settings.langsmith_api_key
+    client = Client(settings.langsmith_endpoint, api_key=key.get_secret_value() if key else None)
+    stack.push_async_callback(asyncio.to_thread, client.close, 5)
+
+    def trace(thread_id: UUID, message_id: UUID) -> "RunnableConfig":
+        tracer = LangChainTracer(project_name=settings.langsmith_project, client=client)
+        return {"run_id": message_id, "metadata": {"thread_id": str(thread_id)}, "callbacks": [tracer]}
+
+    return trace
