@@ -198,7 +198,7 @@ def _texts(block: Block, room: int) -> list[str]:
     if block.kind == "code":
         fence = re.match("`+", block.head)
         end = fence[0] if fence else "```"
-        pieces = _cut(body, room - tokens(block.head) - len(end), (_stanzas, _lines, _words))
+        pieces = _cut(body, max(_LEAST, room - tokens(block.head) - len(end)), (_stanzas, _lines, _words))
         return [f"{block.head}\n{piece.strip(chr(10))}\n{end}" for piece in pieces]
     if block.kind == "table":
         head = f"{block.head}\n" if block.head else ""

@@ -5,6 +5,6 @@ final. Class names are those of Docusaurus 3 (`ThemeClassNames`, and CSS modules
 """
 
 from persistence.pages.blocks import Block, Label, Section
-from persistence.pages.reader import Page, read_page
+from persistence.pages.reader import Page, read_links, read_page
 
-__all__ = ["Block", "Label", "Page", "Section", "read_page"]
+__all__ = ["Block", "Label", "Page", "Section", "read_links", "read_page"]

