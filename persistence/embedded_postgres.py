@@ -18,7 +18,6 @@ import importlib.util
 import os
 import pwd
 import re
-import shlex
 import shutil
 import signal
 import socket
@@ -155,27 +154,29 @@ class EmbeddedPostgres:
         with _open_lock(self.folder / "engine.lock") as engine:
             self._wait_until(lambda: self._answering() or _try_lock(engine))
         if not self._answering():
-            complaint = _complaint(self._log.read_text(errors="replace") if self._log.exists() else "it wrote no log")
-            raise ConfigurationError(f"Postgres in {self.folder} does not start: {complaint}")
+            log = self._log.read_text(errors="replace") if self._log.exists() else ""
+            raise ConfigurationError(f"Postgres in {self.folder} does not start: {_complaint(log)}")
 
     def _make_database(self, account: "_Account") -> None:
         if self._data.exists():
             return
         draft = self.folder / "data.draft"
         shutil.rmtree(draft, ignore_errors=True)
-        account.run("initdb", "-D", draft, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale-provider=builtin",
+        account.initdb(draft, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale-provider=builtin",
                     "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions", "--no-sync")  # fmt: skip
-        account.run("initdb", "-D", draft, "--sync-only")
+        account.initdb(draft, "--sync-only")
         draft.rename(self._data)  # at once: a half-made database is never used
 
     def _launch(self, account: "_Account", engine: IO[str]) -> None:
         # The engine lock is ours: no server is alive, and whomever these files name is somebody else.
         for stale in (self._data / "postmaster.pid", self._sockets / SOCKET, self._sockets / f"{SOCKET}.lock"):
             stale.unlink(missing_ok=True)
-        settings = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in self._settings.items())
-        # pg_ctl detaches the server from our terminal and process group, so that Ctrl-C does not reach it.
-        account.run("pg_ctl", "start", "--no-wait", "--silent", "-D", self._data, "-l", self._log, "-o", settings,
-                    pass_fds=(engine.fileno(),))  # fmt: skip
+        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        # Left behind by a shell that ends at once, the server is nobody's child and outside our process group: it
+        # needs no waiting for, and Ctrl-C does not reach it. (pg_ctl does this too, but expands `$` in paths.)
+        launch = 'umask 077; "$@" </dev/null >>"$0" 2>&1 &'
+        postgres = [str(account.binaries / "postgres"), "-D", str(self._data), *settings]
+        account.execute(["sh", "-c", launch, str(self._log), *postgres], pass_fds=(engine.fileno(),))
 
     def _answering(self) -> int | None:
         """Return the pid of the server that lets us in through the socket, if one does."""
@@ -218,17 +219,17 @@ class _Account:
     capable: bool = False
     """Keep the capability to enter closed folders, such as a 0700 home above the data."""
 
-    def run(self, program: str, *arguments: str | Path, pass_fds: tuple[int, ...] = ()) -> None:
-        """Run a Postgres program to its end. Raises ConfigurationError with the line that tells why it failed."""
-        done = self._execute([str(self.binaries / program), *map(str, arguments)], pass_fds)
+    def initdb(self, folder: Path, *options: str) -> None:
+        """Run initdb to its end. Raises ConfigurationError with the line that tells why it failed."""
+        done = self.execute([str(self.binaries / "initdb"), "-D", str(folder), *options])
         if done.returncode:
-            raise ConfigurationError(f"Postgres' {program} failed: {_complaint(done.stdout)}")
+            raise ConfigurationError(f"no Postgres database can be made in {folder.parent}: {_complaint(done.stdout)}")
 
     def reaches(self, folder: Path) -> bool:
         """Tell whether this account may enter the folder and run the binaries."""
         try:
             program = ["sh", "-c", 'cd "$0" && exec "$1" --version', str(folder), str(self.binaries / "postgres")]
-            return self._execute(program).returncode == 0
+            return self.execute(program).returncode == 0
         except OSError:
             return False
 
@@ -241,7 +242,8 @@ class _Account:
         folder.chmod(0o700)
         os.chown(folder, self.uid, self.gid)
 
-    def _execute(self, command: list[str], pass_fds: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def execute(self, command: list[str], pass_fds: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end in a session of its own, without the reader's PG* variables."""
         who: dict[str, Any] = {}
         if self.capable:
             dac = "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"
@@ -257,6 +259,7 @@ class _Account:
             text=True,
             errors="replace",
             cwd="/",
+            start_new_session=True,
             env=environment | {"LC_ALL": "C", "TZ": "UTC"},
             pass_fds=pass_fds,
             **who,
@@ -313,8 +316,9 @@ def _try_lock(lock: IO[str]) -> bool:
 
 
 def _complaint(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no reason given"]
-    return next((line for line in reversed(lines) if re.search(r"error:|FATAL|PANIC|No space", line)), lines[-1])
+    """Return the last error in an output or log, apart from what our own asking whether it is up caused."""
+    found = re.findall(r"(?:FATAL|PANIC|error): +(?!the database system)(.+)", output)
+    return found[-1] if found else output.strip()[-200:] or "it gave no reason"
 
 
 @contextmanager
