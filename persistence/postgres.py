@@ -37,6 +37,7 @@ _UNDERSTOOD = frozenset(
 _LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg 0.32 hands out a connection whose server just said goodbye
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
@@ -114,7 +115,7 @@ def normalise_dsn(url: str) -> Dsn:
     """
     try:
         parts = urlsplit(url.strip())
-        hostname = parts.hostname or ""
+        hostname, _ = parts.hostname or "", parts.port  # a port that is no number raises here
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         connect_timeout = float(query.pop("connect_timeout", DEADLINE_S))
     except ValueError as error:
@@ -164,10 +165,10 @@ def driver_errors() -> Iterator[None]:
         ) from error
     except TimeoutError as error:
         raise StoreUnavailable("Postgres gave no answer in time; try again shortly") from error
-    except _LOST as error:
+    except (*_LOST, asyncpg.InsufficientResourcesError, asyncpg.QueryCanceledError) as error:
         if isinstance(error, ValueError):  # asyncpg's errors about what it was given, not about the connection
             raise
-        raise StoreUnavailable(f"Postgres cannot be reached: {type(error).__name__}: {error}") from error
+        raise StoreUnavailable(f"Postgres cannot serve us: {type(error).__name__}: {error}") from error
 
 
 class _Stateless(asyncpg.Connection):

@@ -1,14 +1,16 @@
 """One embedded Postgres for a test run, with a migrated database; tests make their own sessions and clean nothing.
 
-A folder whose tests need it imports the fixtures in its conftest.py:
-`from tests.postgres_fixtures import database, database_url, postgres_server`.
+A folder whose tests need it imports the fixtures in its conftest.py, as tests/persistence does. With
+CITESIDE_TEST_DATABASE_URL another server is tested on, pooled or not; the account must be allowed to create databases.
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -16,36 +18,39 @@ import pytest
 from persistence.embedded_postgres import EmbeddedPostgres
 from persistence.ids import new_id
 from persistence.migrate import migrate
-from persistence.postgres import Database, open_database
+from persistence.postgres import Database, normalise_dsn, open_database
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[EmbeddedPostgres]:
-    """The server; it forgets all when the machine stops, which makes it quick."""
+def server_url() -> Iterator[str]:
+    """Where the server is; the embedded one forgets all when the machine stops, which makes it quick."""
+    if url := os.environ.get("CITESIDE_TEST_DATABASE_URL"):
+        yield url
+        return
     folder = Path(tempfile.mkdtemp(prefix="citeside-tests-"))
     folder.chmod(0o711)  # as root the server runs as nobody, who must get in where capabilities are dropped too
     server = EmbeddedPostgres(folder / "postgres", {"fsync": "off", "full_page_writes": "off"})
     server.start()
-    yield server
+    yield server.url
     server.stop()
     shutil.rmtree(folder)
 
 
-async def create_database(server: EmbeddedPostgres, *, template: str) -> str:
-    """Create a database from a template and return its URL."""
+async def create_database(server_url: str) -> str:
+    """Create an empty database and return its URL."""
     name = f"test_{new_id().hex}"
-    connection = await asyncpg.connect(server.url)
-    await connection.execute(f"create database {name} template {template}")
+    connection = await asyncpg.connect(**normalise_dsn(server_url).direct.arguments())
+    await connection.execute(f"create database {name} template template0")
     await connection.close()
-    return server.url.replace("/postgres?", f"/{name}?")
+    return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
 
 
 @pytest.fixture(scope="session")
-def database_url(postgres_server: EmbeddedPostgres) -> str:
+def database_url(server_url: str) -> str:
     """The URL of a migrated database that all tests share."""
 
     async def create() -> str:
-        url = await create_database(postgres_server, template="template0")
+        url = await create_database(server_url)
         await migrate(url)
         return url
 
@@ -60,6 +65,6 @@ async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]
 
 
 @pytest.fixture
-def empty_database(postgres_server: EmbeddedPostgres) -> Callable[[], Awaitable[str]]:
-    """Make a database of one's own without tables, and return its URL."""
-    return lambda: create_database(postgres_server, template="template0")
+async def empty_database(server_url: str) -> str:
+    """The URL of a database of the test's own, without tables."""
+    return await create_database(server_url)

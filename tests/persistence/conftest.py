@@ -1,5 +1,5 @@
 """Stores are tested against the embedded Postgres."""
 
-from tests.postgres_fixtures import database, database_url, empty_database, postgres_server
+from tests.postgres_fixtures import database, database_url, empty_database, server_url
 
-__all__ = ["database", "database_url", "empty_database", "postgres_server"]
+__all__ = ["database", "database_url", "empty_database", "server_url"]

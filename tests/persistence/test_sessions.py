@@ -1,0 +1,146 @@
+"""A token opens one reader's session and nothing else, and erasing it leaves nothing behind."""
+
+import json
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from graph.types import Selection
+from persistence.feedback import Feedback
+from persistence.ids import new_id
+from persistence.messages import AssistantMetadata, UserMetadata
+from persistence.postgres import Database
+from persistence.sessions import Sessions
+from persistence.threads import Threads
+from persistence.turns import Beat, Started, Turns
+
+pytestmark = pytest.mark.anyio
+
+
+async def converse(db: Database, session_id: UUID) -> Started:
+    """Leave a row in every table: a finished turn with feedback, a running one with a delta, and a limit."""
+    for question in ("First?", "Second?"):
+        started = await Turns(db).start(
+            session_id,
+            thread_id=None,
+            client_message_id=new_id(),
+            mode="grounded",
+            request={"message": question},
+            request_hash=b"",
+            worker="w",
+            content=question,
+            metadata=UserMetadata(selection=Selection(text="marked")),
+        )
+        assert isinstance(started, Started)
+        await Turns(db).renew("w", [Beat(started.turn_id, 1, 0, "An ")])
+        if question == "First?":
+            first = started
+            answered = AssistantMetadata(mode="grounded", outcome="answered")
+            await Turns(db).finish(started.turn_id, 1, "w", status="completed", content="An answer.", metadata=answered)
+            await Feedback(db).put(session_id, started.message_id, "up", "clear", "Thanks 🚀")
+    await db.execute(
+        "insert into rate_windows (key, starts_at, session_id, used) values ($1, now(), $2, 1)",
+        f"turns:{session_id}",
+        session_id,
+    )
+    return first
+
+
+async def test_the_token_opens_its_session_and_is_not_stored(database: Database) -> None:
+    sessions = Sessions(database)
+    session, token = await sessions.create(user_key="u-1")
+    assert await sessions.authenticate(token) == session
+    assert session.user_key == "u-1"
+    assert session.expires_at - session.created_at == timedelta(days=30)
+    row = await database.fetchval("select to_jsonb(s)::text from sessions s where id = $1", session.id)
+    assert token not in row
+
+
+@pytest.mark.parametrize("token", ["", "guess", "\x00\ud800", "x" * 10_000])
+async def test_a_guessed_token_opens_nothing(database: Database, token: str) -> None:
+    assert await Sessions(database).authenticate(token) is None
+
+
+@pytest.mark.parametrize("change", ["revoked_at = now()", "last_seen_at = now() - interval '30 days'"])
+async def test_a_revoked_or_forgotten_session_is_closed(database: Database, change: str) -> None:
+    session, token = await Sessions(database).create()
+    await database.execute(f"update sessions set {change} where id = $1", session.id)
+    assert await Sessions(database).authenticate(token) is None
+
+
+async def test_being_seen_keeps_a_session_open_and_is_written_at_most_hourly(database: Database) -> None:
+    sessions = Sessions(database)
+    session, token = await sessions.create()
+    version = "select xmin::text from sessions where id = $1"
+    before = await database.fetchval(version, session.id)
+    await sessions.authenticate(token)
+    assert await database.fetchval(version, session.id) == before
+
+    await database.execute("update sessions set last_seen_at = now() - interval '29 days' where id = $1", session.id)
+    seen = await sessions.authenticate(token)
+    assert seen and seen.expires_at > session.expires_at
+    assert await sessions.authenticate(token) == seen
+
+
+async def test_an_export_holds_everything_said_and_nobody_elses(database: Database) -> None:
+    session, _ = await Sessions(database).create(user_key="u-1")
+    other, _ = await Sessions(database).create()
+    first = await converse(database, session.id)
+    await converse(database, other.id)
+    export = json.loads(json.dumps(await Sessions(database).export(session.id)))
+    assert export["session"]["id"] == str(session.id)
+    assert [thread["title"] for thread in export["threads"]] == ["First?", "Second?"]
+    question, answer = export["threads"][0]["messages"]
+    assert (question["content"], question["metadata"]["selection"]) == ("First?", {"text": "marked"})
+    assert (answer["id"], answer["content"], answer["metadata"]["outcome"]) == (
+        str(first.message_id),
+        "An answer.",
+        "answered",
+    )
+    assert (answer["feedback"]["rating"], answer["feedback"]["note"]) == ("up", "Thanks 🚀")
+    assert "token_hash" not in json.dumps(export)
+
+
+async def test_erasing_a_session_leaves_no_row_of_it_and_every_row_of_others(database: Database) -> None:
+    (session, token), (other, _) = await Sessions(database).create(), await Sessions(database).create()
+    await converse(database, session.id)
+    await converse(database, other.id)
+
+    async def rows(session_id: UUID) -> dict[str, int]:
+        row = await database.fetchrow(
+            """
+            select (select count(*) from sessions where id = $1) as sessions,
+                   (select count(*) from threads where session_id = $1) as threads,
+                   (select count(*) from turns where session_id = $1) as turns,
+                   (select count(*) from messages where thread_id = any ($2)) as messages,
+                   (select count(*) from turn_deltas where turn_id = any ($3)) as deltas,
+                   (select count(*) from feedback where message_id = any ($4)) as feedback,
+                   (select count(*) from rate_windows where key = $5) as limits
+            """,
+            session_id,
+            *ids[session_id],
+            f"turns:{session_id}",
+        )
+        return dict(row or {})
+
+    ids = {
+        each: (
+            [row["id"] for row in await database.fetch("select id from threads where session_id = $1", each)],
+            [row["id"] for row in await database.fetch("select id from turns where session_id = $1", each)],
+            [
+                row["id"]
+                for row in await database.fetch(
+                    "select m.id from messages m join turns t on t.id = m.turn_id where session_id = $1", each
+                )
+            ],
+        )
+        for each in (session.id, other.id)
+    }
+    everything = {"sessions": 1, "threads": 2, "turns": 2, "messages": 4, "deltas": 1, "feedback": 1, "limits": 1}
+    assert await rows(session.id) == everything
+    await Sessions(database).erase(session.id)
+    assert await rows(session.id) == dict.fromkeys(everything, 0)
+    assert await rows(other.id) == everything
+    assert await Sessions(database).authenticate(token) is None
+    assert (await Threads(database).list(session.id)).data == ()
