@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.units import quotable
@@ -168,6 +168,7 @@ blocks = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(blocks, max_size=6))
 def test_passages_hold_every_word_of_a_page_once_and_in_order(parts: list[str]) -> None:
     page = read_page(doc("<p>Start." + "".join(parts)))
@@ -184,7 +185,7 @@ def test_passages_hold_every_word_of_a_page_once_and_in_order(parts: list[str]) 
 def test_the_estimate_of_tokens_is_near_for_prose_and_high_for_the_rest() -> None:
     assert tokens("Notebooks hold pages.") == 5
     assert tokens("createStore(reducer)") == 7
-    assert tokens("019abf40-1f6e-7d0a-8a3c-5c2f6f0e7b21") == 24
+    assert tokens("019abf40-1f6e-7d0a-8a3c-5c2f6f0e7b21") == 20
     assert tokens("日本語") == 3
 
 
