@@ -23,7 +23,10 @@ _AT_ONCE = 8
 @contextmanager
 def open_sitemap(url: str, base_url: str | None) -> Iterator["Sitemap"]:
     """Open the site whose sitemap is at `url` or right below it. Raises IngestError when there is none."""
-    address = httpx.URL(url).copy_with(query=None, fragment=None)
+    try:
+        address = httpx.URL(url).copy_with(query=None, fragment=None)
+    except httpx.InvalidURL as error:
+        raise IngestError(f"{url!r} is no URL: {error}") from error
     if not address.path.endswith(".xml"):
         address = httpx.URL(f"{str(address).rstrip('/')}/sitemap.xml")
     with httpx.Client(timeout=20, headers={"user-agent": "citeside-ingest"}) as client:
@@ -44,7 +47,7 @@ class Sitemap:
             listed = f"such as {locations[0]}" if locations else "none at all"
             raise IngestError(f"{address} lists no page below {self._root}, but {listed}: give the sitemap of the site")
         # A site served from elsewhere than it is published, say for a preview, is read here and cited there.
-        published = next(location for location in locations if any(self._below([location])))
+        published = next(location for location in locations if list(self._below([location])))
         self._base_url = base_url or str(httpx.URL(published).join(self._root.path))
 
     @property
@@ -82,7 +85,10 @@ class Sitemap:
     def _below(self, locations: Iterable[str]) -> Iterator[str]:
         """Yield the paths below the sitemap's own folder, whatever host the locations name."""
         for location in locations:
-            path = httpx.URL(location).raw_path.decode().partition("?")[0]
+            try:
+                path = httpx.URL(location).raw_path.decode().partition("?")[0]
+            except httpx.InvalidURL:
+                continue
             if path.startswith(root := self._root.raw_path.decode()):
                 yield path[len(root) :]
 
@@ -116,9 +122,10 @@ class _Web:
         for last in (False, True):
             try:
                 return self._get(address, kind)
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 if last:
-                    raise IngestError(f"{address} cannot be read: {error or type(error).__name__}") from error
+                    reason = str(error).partition("\n")[0] or type(error).__name__
+                    raise IngestError(f"{address} cannot be read: {reason}") from error
         return None
 
     def _get(self, address: httpx.URL, kind: str) -> bytes | None:
@@ -130,9 +137,10 @@ class _Web:
                     if address.netloc != self._host:
                         return None
                     continue
-                if response.status_code in (404, 410) or kind not in response.headers.get("content-type", ""):
+                if response.status_code in (404, 410):
                     return None
-                return self._body(address, response.raise_for_status())
+                response.raise_for_status()
+                return self._body(address, response) if kind in response.headers.get("content-type", "") else None
         return None
 
     def _check_peer(self, address: httpx.URL, response: httpx.Response) -> None:

@@ -111,7 +111,8 @@ class Folder:
 
 def _route(file: Path, folder: Path) -> str:
     """Return the path a file is served under, without slashes around it: "docs/intro" for docs/intro/index.html."""
-    return file.relative_to(folder).as_posix().removesuffix(".html").removesuffix("index").rstrip("/")
+    route = file.relative_to(folder).with_suffix("")
+    return (route.parent if route.name == "index" else route).as_posix().removeprefix(".")
 
 
 def _base(canonical: str, route: str) -> str | None:
