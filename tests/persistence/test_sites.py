@@ -163,12 +163,12 @@ def test_another_host_is_never_asked() -> None:
 
 
 def test_a_site_of_one_page_and_addresses_that_are_none() -> None:
-    home = page("Home", '<link rel=alternate hreflang=de href="http://[x">')
-    answers = {"/sitemap.xml": listed("http://[", "https://x.example/"), "/": home}
+    home = page("Home", '<link rel=alternate hreflang=de href="http://x:y/">')
+    answers = {"/sitemap.xml": listed("http://x:y/", "https://x.example/"), "/": home}
     with served(lambda path: answers.get(path, LOST)) as (address, _):
         assert found(address) == ("https://x.example/", [""])
     with pytest.raises(IngestError, match="is no URL"):
-        found("http://[/sitemap.xml")
+        found("http://x:y/sitemap.xml")
 
 
 def found_paths(address: str) -> list[str]:
