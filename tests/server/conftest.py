@@ -1,0 +1,47 @@
+"""The server is tested over HTTP on a real Postgres; the model is the only stand-in."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from server.app import create_app
+from server.service import open_service
+from server.settings import Settings
+from tests.postgres_fixtures import database, database_url, server_url
+from tests.server.http import Reader, in_process
+from tests.server.stand_ins import KnownPassages, Scripted, answerers
+
+__all__ = ["database", "database_url", "server_url"]
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder for all tests: the embedding model is built in it once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def settings(database_url: str, data_dir: Path) -> Settings:
+    """Settings of a server on the tests' database."""
+    return Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue]
+        database_url=database_url,  # pyright: ignore[reportArgumentType]
+        data_dir=data_dir,
+        cors_origins=("https://docs.example",),
+    )
+
+
+@pytest.fixture
+def model() -> Scripted:
+    """The model of this test, which says what the test lets it say."""
+    return Scripted()
+
+
+@pytest.fixture
+async def reader(settings: Settings, model: Scripted) -> AsyncIterator[Reader]:
+    """A reader with a session, in front of an application in this process."""
+    opening = partial(open_service, answerers=answerers(model), retriever=KnownPassages())
+    async with in_process(create_app(settings, opening=opening)) as client:
+        yield await Reader.arrive(client)
