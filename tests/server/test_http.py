@@ -1,17 +1,13 @@
 """The rest of the HTTP contract: sessions, threads, lists, feedback, search, health, and who may see what."""
 
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from server.app import create_app
-from server.service import open_service
-from server.settings import Settings
-from tests.server.http import Reader, in_process
-from tests.server.stand_ins import PASSAGE, KnownPassages, Scripted, answerers
+from tests.server.http import Reader
+from tests.server.stand_ins import PASSAGE
 
 pytestmark = pytest.mark.anyio
 
@@ -211,10 +207,3 @@ async def test_only_the_sites_that_were_named_may_ask(reader: Reader) -> None:
     answer = await reader.client.get("/config", headers={"Origin": "https://docs.example"})
     assert answer.headers["access-control-expose-headers"] == "Retry-After, Citeside-Turn-Id"
     assert "access-control-allow-origin" not in (await reader.client.get("/config", headers={"Origin": "null"})).headers
-
-
-async def test_readers_are_told_when_their_words_are_traced(settings: Settings, model: Scripted) -> None:
-    traced = settings.model_copy(update={"langsmith_tracing": True})
-    opening = partial(open_service, answerers=answerers(model), retriever=KnownPassages())
-    async with in_process(create_app(traced, opening=opening)) as client:
-        assert [told["code"] for told in (await client.get("/config")).json()["disclosures"]] == ["traced"]
