@@ -22,9 +22,12 @@ _BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,3}[.)])\s+")
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』）]*")
 _ABBREVIATED = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|resp|incl|fig|sec|dr|mr|mrs|ms|prof|st|z\.\s?b|bzw|d\.\s?h|u\.\s?a|ca|nr|vgl|usw|ggf)"
-    r"|(?:^|\s)[A-Za-z])\.$",
+    r"|(?<!\S)[A-Za-z])\.$",
     re.IGNORECASE,
 )
+
+_NEARBY = 16
+"""Characters looked at on either side of a full stop; all of them would take seconds of a long text of initials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,8 @@ def sentence_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     begin = start
     for stop in _END.finditer(text, start, end):
-        following = text[stop.end() : end].lstrip()
-        continues = following[:1].islower() or _ABBREVIATED.search(text[begin : stop.end()])
+        following = text[stop.end() : min(stop.end() + _NEARBY, end)].lstrip()
+        continues = following[:1].islower() or _ABBREVIATED.search(text, max(begin, stop.end() - _NEARBY), stop.end())
         if following and continues and stop[0][0] not in "。！？":
             continue
         spans.append(_trimmed(text, begin, stop.end()))
