@@ -54,30 +54,31 @@ def read_migrations(folder: Traversable | None = None) -> list[Migration]:
 async def migrate(url: str, *, check: bool = False, folder: Traversable | None = None) -> list[str]:
     """Apply what is missing and return its names; with `check` only return them.
 
-    Connects beside a pooler, since it needs a session. Several at once are safe: one works, the others wait. A
-    file that fails is rolled back whole, those before it stay. Raises ConfigurationError when a file fails, was
-    edited after it was applied, or when the database is newer than this code; StoreUnavailable when Postgres
-    cannot be reached or another migration holds the lock for longer than 60 s.
+    Goes beside Neon's pooler. Several at once are safe: one works, the others wait. A file that fails is rolled back
+    whole, those before it stay. Raises ConfigurationError when a file fails, was edited after it was applied, or when
+    the database is newer than this code; StoreUnavailable when Postgres cannot be reached or another migration holds
+    the lock for longer than 60 s.
     """
     migrations = read_migrations(folder)
-    async with _session(url) as connection:
+    with driver_errors():
         if check:
-            return [migration.name for migration in await _missing(connection, migrations)]
-        await _take_lock(connection)
-        await connection.execute(
-            """
-            create table if not exists schema_migrations (
-                number     integer primary key,
-                name       text not null,
-                digest     text not null,
-                applied_at timestamptz not null default now()
+            async with _connected(url) as connection:
+                return [migration.name for migration in await _missing(connection, migrations)]
+        async with _alone(url), _connected(url) as connection:
+            await connection.execute(
+                """
+                create table if not exists schema_migrations (
+                    number     integer primary key,
+                    name       text not null,
+                    digest     text not null,
+                    applied_at timestamptz not null default now()
+                )
+                """
             )
-            """
-        )
-        missing = await _missing(connection, migrations)
-        for migration in missing:
-            await _apply(connection, migration)
-        return [migration.name for migration in missing]
+            missing = await _missing(connection, migrations)
+            for migration in missing:
+                await _apply(connection, migration)
+            return [migration.name for migration in missing]
 
 
 async def schema_version(db: Database) -> int:
@@ -88,22 +89,30 @@ async def schema_version(db: Database) -> int:
 
 
 @asynccontextmanager
-async def _session(url: str) -> AsyncIterator[asyncpg.Connection]:
-    with driver_errors():
-        connection = await asyncpg.connect(**normalise_dsn(url).direct.arguments())
-        try:
-            yield connection
-        finally:
-            await connection.close()
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(**normalise_dsn(url).direct.arguments())
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
-async def _take_lock(connection: asyncpg.Connection) -> None:
-    """Ask until we have it: a call that waits holds a snapshot, for whose end `create index concurrently` waits."""
+@asynccontextmanager
+async def _alone(url: str) -> AsyncIterator[None]:
+    """Hold the lock of all migrations meanwhile, in a transaction of its own, so that it is sound behind any pooler.
+
+    Who waits asks again and again, without parameters (asyncpg's simple protocol, of which only the row count is
+    known): a call that waits, or a portal left open by one with parameters, holds a snapshot, and for the end of
+    every snapshot `create index concurrently` waits.
+    """
     deadline = asyncio.get_running_loop().time() + LOCK_PATIENCE_S
-    while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
-        if asyncio.get_running_loop().time() > deadline:
-            raise StoreUnavailable(f"another migration has been running for {LOCK_PATIENCE_S:.0f} s; try again later")
-        await asyncio.sleep(0.1)
+    async with _connected(url) as holder, holder.transaction():
+        await holder.execute("set local idle_in_transaction_session_timeout = 0")
+        while await holder.execute(f"select 1 where pg_try_advisory_xact_lock({LOCK})") != "SELECT 1":
+            if asyncio.get_running_loop().time() > deadline:
+                raise StoreUnavailable(f"another migration runs for {LOCK_PATIENCE_S:.0f} s already; try again later")
+            await asyncio.sleep(0.1)
+        yield
 
 
 async def _missing(connection: asyncpg.Connection, migrations: list[Migration]) -> list[Migration]:
