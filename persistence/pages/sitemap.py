@@ -26,7 +26,7 @@ def open_sitemap(url: str, base_url: str | None) -> Iterator["Sitemap"]:
     try:
         address = httpx.URL(url).copy_with(query=None, fragment=None)
     except httpx.InvalidURL as error:
-        raise IngestError(f"{url!r} is no URL: {error}") from error
+        raise IngestError(f"{url!r} is no URL: {error}.") from error
     if not address.path.endswith(".xml"):
         address = httpx.URL(f"{str(address).rstrip('/')}/sitemap.xml")
     with httpx.Client(timeout=20, headers={"user-agent": "citeside-ingest"}) as client:
@@ -45,7 +45,7 @@ class Sitemap:
         self._paths = dict.fromkeys(self._below(locations))
         if not self._paths:
             listed = f"such as {locations[0]}" if locations else "none at all"
-            raise IngestError(f"{address} lists no page below {self._root}, but {listed}: give the sitemap of the site")
+            raise IngestError(f"{address} lists no page below {self._root}, but {listed}. Give the sitemap of the site.")
         # A site served from elsewhere than it is published, say for a preview, is read here and cited there.
         published = next(location for location in locations if list(self._below([location])))
         self._base_url = base_url or str(httpx.URL(published).join(self._root.path))
@@ -75,7 +75,7 @@ class Sitemap:
                     waiting.extend(dict.fromkeys(new))
                     if len(self._paths) > PAGES:
                         raise IngestError(
-                            f"{self._address} leads to more than {PAGES:,} pages: ingest the build folder"
+                            f"{self._address} leads to more than {PAGES:,} pages. Ingest the build folder."
                         )
                     yield Found(path, html)
 
@@ -95,12 +95,12 @@ class Sitemap:
     def _locations(self, address: httpx.URL, depth: int) -> Iterator[str]:
         xml = self._web.get(address, "xml")
         if xml is None:
-            raise IngestError(f"there is no sitemap at {address}: give its URL, or the build folder of the site")
+            raise IngestError(f"There is no sitemap at {address}. Give its URL, or the build folder of the site.")
         try:
             # Expat bounds what entities may expand to (since 2.4.1), and the file's size is capped.
             root = ElementTree.fromstring(xml)  # noqa: S314
         except ElementTree.ParseError as error:
-            raise IngestError(f"{address} is no sitemap: {error}") from error
+            raise IngestError(f"{address} is no sitemap: {error}.") from error
         locations = [(entry.text or "").strip() for entry in root.iterfind("{*}*/{*}loc")]
         if not root.tag.endswith("sitemapindex"):
             yield from locations
@@ -125,7 +125,7 @@ class _Web:
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 if last:
                     reason = str(error).partition("\n")[0] or type(error).__name__
-                    raise IngestError(f"{address} cannot be read: {reason}") from error
+                    raise IngestError(f"{address} cannot be read: {reason}.") from error
         return None
 
     def _get(self, address: httpx.URL, kind: str) -> bytes | None:
@@ -149,7 +149,7 @@ class _Web:
         if self._public is None:
             self._public = peer.is_global
         elif self._public and not peer.is_global:
-            raise IngestError(f"{address} is answered by {peer}, which is not on the public network as the sitemap is")
+            raise IngestError(f"{address} is answered by {peer}, which is not on the public network as the sitemap is.")
 
     @staticmethod
     def _body(address: httpx.URL, response: httpx.Response) -> bytes:
@@ -158,5 +158,5 @@ class _Web:
         for part in response.iter_bytes():
             body += part
             if len(body) > BYTES_PER_FILE or time.monotonic() > late:
-                raise IngestError(f"{address} exceeds {BYTES_PER_FILE:,} bytes or {SECONDS_PER_FILE} seconds")
+                raise IngestError(f"{address} exceeds {BYTES_PER_FILE:,} bytes or {SECONDS_PER_FILE} seconds.")
         return bytes(body)

@@ -63,12 +63,12 @@ class Folder:
     def __init__(self, folder: Path, base_url: str | None) -> None:
         """List the folder's pages and learn their addresses from what they call canonical."""
         if any(folder.glob("docusaurus.config.*")):
-            raise IngestError(f"{folder} holds a site's sources: run `npm run build` there and give {folder / 'build'}")
+            raise IngestError(f"{folder} holds a site's sources. Run `npm run build` there and give {folder / 'build'}.")
         self._folder = folder
         self._files = sorted(file for file in folder.rglob("*.html") if file.name != "404.html")
         if not self._files:
-            missing = f"{folder} holds no HTML page" if folder.is_dir() else f"there is no folder {folder}"
-            raise IngestError(f"{missing}: give the build folder of a Docusaurus site, or the URL of its sitemap")
+            missing = f"{folder} holds no HTML page" if folder.is_dir() else f"There is no folder {folder}"
+            raise IngestError(f"{missing}. Give the build folder of a Docusaurus site, or the URL of its sitemap.")
         self._learn(base_url)
 
     @property
@@ -99,7 +99,7 @@ class Folder:
                 bases[base] += 1
                 slashes[canonical.endswith("/")] += bool(route)
         if not (base_url or bases):
-            raise IngestError(f"no page in {self._folder} names its canonical address: give the site's with --base-url")
+            raise IngestError(f"No page in {self._folder} names its canonical address. Give the site's with --base-url.")
         self._base_url = base_url or bases.most_common(1)[0][0]
         self._slash = slashes[True] > slashes[False]
 

@@ -68,7 +68,7 @@ def test_a_folder_that_is_no_build_is_refused(tmp_path: Path, pages: dict[str, s
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(IngestError, match="there is no folder"):
+    with pytest.raises(IngestError, match="There is no folder"):
         found(str(tmp_path / "nowhere"))
 
 
@@ -180,8 +180,8 @@ def found_paths(address: str) -> list[str]:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        pytest.param(LOST, "there is no sitemap", id="none"),
-        pytest.param(page("app"), "there is no sitemap", id="a page for everything"),
+        pytest.param(LOST, "There is no sitemap", id="none"),
+        pytest.param(page("app"), "There is no sitemap", id="a page for everything"),
         pytest.param((200, {"content-type": "text/xml"}, "<urlset><url>"), "is no sitemap", id="broken"),
         pytest.param(listed(), "none at all", id="empty"),
         pytest.param((500, {}, ""), "cannot be read", id="failing"),
