@@ -22,6 +22,7 @@ from server.settings import Settings
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
+    from persistence.embeddings import Embedder
     from persistence.index import PassageIndex
     from server.models import Answerers
     from server.turns import Trace, TurnEngine
@@ -37,6 +38,7 @@ class Service:
     messages: Messages
     feedback: Feedback
     turns: Turns
+    embedder: "Embedder"
     index: "PassageIndex"
     retriever: Retriever
     answerers: "Answerers"
@@ -60,16 +62,18 @@ async def open_service(
                 # LangGraph takes two seconds to import, in which Postgres can start.
                 await asyncio.to_thread(import_module, "server.turns")
                 chosen = answerers or await asyncio.to_thread(_choose_answerers, settings)
-        database, index = opening_database.result(), opening_index.result()
+        database, (embedder, index) = opening_database.result(), opening_index.result()
 
         from graph.build import build_graph
         from graph.constrained import Constrained
         from graph.grounded import Grounded
+        from persistence.embeddings import NoEmbedder
         from server.turns import open_engine
 
         searched = retriever or index
         graph = build_graph(
-            Grounded(searched, chosen.grounded, chosen.condenser), Constrained(chosen.selection, chosen.sufficiency)
+            Grounded(searched, chosen.grounded, chosen.condenser, keywords_only=isinstance(embedder, NoEmbedder)),
+            Constrained(chosen.selection, chosen.sufficiency),
         )
         turns, messages = Turns(database), Messages(database)
         trace = _open_tracing(settings, stack)
@@ -80,6 +84,7 @@ async def open_service(
             messages=messages,
             feedback=Feedback(database),
             turns=turns,
+            embedder=embedder,
             index=index,
             retriever=searched,
             answerers=chosen,
@@ -107,7 +112,7 @@ async def _open_database(settings: Settings, stack: AsyncExitStack) -> Database:
     return database
 
 
-async def _open_index(settings: Settings, stack: AsyncExitStack) -> "PassageIndex":
+async def _open_index(settings: Settings, stack: AsyncExitStack) -> "tuple[Embedder, PassageIndex]":
     from persistence.embeddings import open_embedder
     from persistence.index import open_index
 
@@ -119,9 +124,8 @@ async def _open_index(settings: Settings, stack: AsyncExitStack) -> "PassageInde
         base_url=settings.openai_base_url,
     )
     key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-    return await stack.enter_async_context(
-        open_index(settings.data_dir, embedder, url=settings.qdrant_url, api_key=key)
-    )
+    index = open_index(settings.data_dir, embedder, url=settings.qdrant_url, api_key=key)
+    return embedder, await stack.enter_async_context(index)
 
 
 def _choose_answerers(settings: Settings) -> "Answerers":

@@ -4,8 +4,8 @@ from importlib.metadata import version
 
 from fastapi import APIRouter
 
-from graph.errors import IndexMissing
 from graph.types import Notice
+from server.problems import failure
 from server.routes.deps import ServiceDep
 from server.wire import ChatRequest, Config, Limits, Ready
 
@@ -41,6 +41,6 @@ async def readyz(service: ServiceDep) -> Ready:
     asking it here would keep a suspended one awake.
     """
     manifest = await service.index.manifest()
-    if manifest is None:
-        raise IndexMissing("nothing was ingested yet")
+    if manifest is None or manifest.embedding_model != service.embedder.name:
+        raise failure("index_missing")
     return Ready(passages=manifest.passages, model=service.answerers.model_name)

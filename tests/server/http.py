@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import httpx
 import uvicorn
@@ -26,14 +27,14 @@ class Reader:
     """A browser with a session."""
 
     client: httpx.AsyncClient
-    session: str
+    session: UUID
     headers: dict[str, str]
 
     @classmethod
     async def arrive(cls, client: httpx.AsyncClient) -> "Reader":
         """Get a session."""
         given = (await client.post("/sessions")).raise_for_status().json()
-        return cls(client, given["session_id"], {"Authorization": f"Bearer {given['token']}"})
+        return cls(client, UUID(given["session_id"]), {"Authorization": f"Bearer {given['token']}"})
 
     async def request(self, method: str, path: str, **body: Any) -> httpx.Response:
         """Send a request with the session's token, and with a JSON body when there is one."""

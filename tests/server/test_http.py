@@ -52,7 +52,7 @@ async def test_what_belongs_to_another_session_does_not_exist(reader: Reader) ->
         assert of_another.json() == of_nobody.json()
     asked = await stranger.request("POST", "/chat", message=QUESTION, thread_id=thread)
     assert code(asked) == (404, "thread_unknown")
-    named = await stranger.request("POST", "/chat", message=QUESTION, session_id=reader.session)
+    named = await stranger.request("POST", "/chat", message=QUESTION, session_id=str(reader.session))
     assert code(named) == (404, "session_unknown")
     assert (await stranger.request("GET", "/threads")).json()["data"] == []
 
@@ -62,7 +62,7 @@ async def test_a_reader_downloads_and_erases_everything(reader: Reader) -> None:
     await reader.request("PUT", f"/messages/{answer['message']['id']}/feedback", rating="down", note="Too short")
     exported = (await reader.request("GET", "/sessions/me/export")).json()
     (thread,) = exported["threads"]
-    assert exported["session"]["id"] == reader.session
+    assert exported["session"]["id"] == str(reader.session)
     assert [message["content"] for message in thread["messages"]] == [QUESTION, answer["message"]["content"]]
     assert thread["messages"][1]["feedback"]["note"] == "Too short"
     assert (await reader.request("DELETE", "/sessions/me")).status_code == 204
