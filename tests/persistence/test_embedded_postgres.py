@@ -68,6 +68,14 @@ def server(folder: Path) -> EmbeddedPostgres:
     return EmbeddedPostgres(folder)
 
 
+@pytest.fixture
+def bystander() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that has nothing to do with Postgres."""
+    with subprocess.Popen(["sleep", "600"]) as bystander:
+        yield bystander
+        bystander.kill()
+
+
 def run_user(folder: Path, task: str, uid: int | None = None) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", USER_OF_THE_SERVER, str(folder), task, str(os.getuid() if uid is None else uid)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -94,27 +102,27 @@ def query(server: EmbeddedPostgres, sql: str) -> list[asyncpg.Record]:
 
 
 @pytest.mark.parametrize("also", ["", "postgres is killed", "postgres is killed and its pid given to another process"])
-def test_no_acknowledged_row_is_lost_when_its_user_is_killed(server: EmbeddedPostgres, also: str) -> None:
+def test_no_acknowledged_row_is_lost_when_its_user_is_killed(
+    server: EmbeddedPostgres, bystander: "subprocess.Popen[bytes]", also: str
+) -> None:
     acknowledged: list[int] = []
-    with subprocess.Popen(["sleep", "600"]) as bystander:
-        for _ in range(2):
-            with run_user(server.folder, "insert until killed") as user:
-                acknowledged += [int(first_line(user)) for _ in range(50)]
-                user.kill()
-                acknowledged += map(int, user.communicate()[0].split())
-            postmaster = server._answering()
-            assert postmaster
-            if also:
-                os.kill(postmaster, signal.SIGKILL)
-            if "pid" in also:
-                pid_file = server.folder / "data" / "postmaster.pid"
-                pid_file.write_text(pid_file.read_text().replace(str(postmaster), str(bystander.pid), 1))
-        server.start()
-        kept = {row["id"] for row in query(server, "select id from kept")}
-        assert server.stop()
-        assert set(acknowledged) - kept == set()
-        assert bystander.poll() is None
-        bystander.kill()
+    for _ in range(2):
+        with run_user(server.folder, "insert until killed") as user:
+            acknowledged += [int(first_line(user)) for _ in range(50)]
+            user.kill()
+            acknowledged += map(int, user.communicate()[0].split())
+        postmaster = server._answering()
+        assert postmaster
+        if also:
+            os.kill(postmaster, signal.SIGKILL)
+        if "pid" in also:
+            pid_file = server.folder / "data" / "postmaster.pid"
+            pid_file.write_text(pid_file.read_text().replace(str(postmaster), str(bystander.pid), 1))
+    server.start()
+    kept = {row["id"] for row in query(server, "select id from kept")}
+    assert server.stop()
+    assert set(acknowledged) - kept == set()
+    assert bystander.poll() is None
 
 
 def test_a_server_that_outlived_its_user_is_adopted(server: EmbeddedPostgres) -> None:
