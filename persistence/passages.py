@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
+from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
 from graph.units import sentence_spans
-from persistence.pages import Block, Label, Page, Section
+
+if TYPE_CHECKING:  # the server imports IndexedPassage, and needs no HTML parser
+    from persistence.pages import Block, Label, Page, Section
 
 # MiniLM reads 256 tokens, two of them its own. `tokens` is within 15 % of the truth for 98 of 100 English blocks;
 # 220 leaves room for that: of 5,400 passages of real pages, title and headings included, none exceeds 256.
@@ -45,7 +48,7 @@ class IndexedPassage:
         return f"{_above(self.title, self.heading)}\n\n{self.text}"
 
 
-def cut_into_passages(page: Page, url: str, path: str, *, last: bool = True) -> list[IndexedPassage]:
+def cut_into_passages(page: "Page", url: str, path: str, *, last: bool = True) -> list[IndexedPassage]:
     """Return a page's passages in order. `url` and `path` are the page's own, without an anchor.
 
     Joined, their texts hold every word of the page once; repeated are only the headers of tables and the labels of
@@ -129,12 +132,12 @@ class _Part:
 
     text: str
     cost: int
-    labels: tuple[Label, ...]
+    labels: "tuple[Label, ...]"
     sticks: bool  # belongs to what stands before it
     leads: bool  # announces what stands after it
 
 
-def _pack(section: Section, room: int) -> Iterator[str]:
+def _pack(section: "Section", room: int) -> Iterator[str]:
     """Yield the texts of a section's passages, as equal in size as its blocks allow."""
     parts = [part for block in section.blocks for part in _parts(block, room)]
     total = sum(part.cost for part in parts)
@@ -163,7 +166,7 @@ def _leaves_a_tab(before: _Part, part: _Part) -> bool:
     return bool(left) and not any(label.text.startswith("[tab") for label in _entered([before], part))
 
 
-def _entered(before: Sequence[_Part], part: _Part) -> list[Label]:
+def _entered(before: Sequence[_Part], part: _Part) -> "list[Label]":
     """Return the boxes that a part is the first of its passage to stand in; `before` ends with the part before it."""
     known = before[-1].labels if before else ()
     return [label for label in part.labels if label not in known]
@@ -181,7 +184,7 @@ def _text(parts: Sequence[_Part]) -> str:
     return "\n\n".join(lines)
 
 
-def _parts(block: Block, room: int) -> Iterator[_Part]:
+def _parts(block: "Block", room: int) -> Iterator[_Part]:
     room -= sum(tokens(label.text) for label in block.labels)
     for text in _texts(block, max(_LEAST, room)):
         yield _Part(
@@ -193,7 +196,7 @@ def _parts(block: Block, room: int) -> Iterator[_Part]:
         )
 
 
-def _texts(block: Block, room: int) -> list[str]:
+def _texts(block: "Block", room: int) -> list[str]:
     body = "\n".join(block.lines)
     if block.kind == "code":
         fence = re.match("`+", block.head)
