@@ -127,7 +127,10 @@ class EmbeddedPostgres:
             self._users = None
             if not _try_lock(users):
                 return False
-            if postmaster := self._answering():
+            postmaster = self._postmaster()
+            if postmaster == 0:
+                return False  # it runs in another container, and ends with it
+            if postmaster:
                 os.kill(postmaster, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint
             with _open_lock(self.folder / "engine.lock") as engine:
                 self._wait_until(lambda: _try_lock(engine))
@@ -140,20 +143,20 @@ class EmbeddedPostgres:
             yield
 
     def _bring_up(self) -> None:
-        if self._answering():
+        if self._answers():
             return
         account = _account_for(self.folder, self._data)
         account.own_folder(self._sockets)
         self._make_database(account)
         with _open_lock(self.folder / "engine.lock") as engine:
             # A server that does not answer may be recovering from a crash, and will, or be on its way out.
-            self._wait_until(lambda: self._answering() or _try_lock(engine))
-            if self._answering():
+            self._wait_until(lambda: self._answers() or _try_lock(engine))
+            if self._answers():
                 return
             self._launch(account, engine)
         with _open_lock(self.folder / "engine.lock") as engine:
-            self._wait_until(lambda: self._answering() or _try_lock(engine))
-        if not self._answering():
+            self._wait_until(lambda: self._answers() or _try_lock(engine))
+        if not self._answers():
             log = self._log.read_text(errors="replace") if self._log.exists() else ""
             raise ConfigurationError(f"Postgres in {self.folder} does not start: {_complaint(log)}")
 
@@ -178,8 +181,15 @@ class EmbeddedPostgres:
         postgres = [str(account.binaries / "postgres"), "-D", str(self._data), *settings]
         account.execute(["sh", "-c", launch, str(self._log), *postgres], pass_fds=(engine.fileno(),))
 
-    def _answering(self) -> int | None:
-        """Return the pid of the server that lets us in through the socket, if one does."""
+    def _answers(self) -> bool:
+        return self._postmaster() is not None
+
+    def _postmaster(self) -> int | None:
+        """Return the pid of the server that lets us in through the socket, None if none does.
+
+        The pid is the kernel's word, not that of `postmaster.pid`: in a container the file may name a process of
+        another one, which the kernel calls 0.
+        """
         body = b"\0\3\0\0user\0postgres\0database\0postgres\0\0"
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(2)
@@ -194,7 +204,6 @@ class EmbeddedPostgres:
             except OSError:
                 return None
             if hasattr(socket, "SO_PEERCRED"):
-                # From the kernel: in a container the pid file may name a process of another one.
                 return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
         return int((self._data / "postmaster.pid").read_text().split()[0])
 

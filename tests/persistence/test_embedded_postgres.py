@@ -58,7 +58,7 @@ def folder() -> Iterator[Path]:
     above.chmod(0o711)  # so that it means the same for a root that may not enter everything
     folder = above / "postgres"
     yield folder
-    if survivor := EmbeddedPostgres(folder)._answering():
+    if survivor := EmbeddedPostgres(folder)._postmaster():
         os.kill(survivor, signal.SIGQUIT)
     shutil.rmtree(above)
 
@@ -111,7 +111,7 @@ def test_no_acknowledged_row_is_lost_when_its_user_is_killed(
             acknowledged += [int(first_line(user)) for _ in range(50)]
             user.kill()
             acknowledged += map(int, user.communicate()[0].split())
-        postmaster = server._answering()
+        postmaster = server._postmaster()
         assert postmaster
         if also:
             os.kill(postmaster, signal.SIGKILL)
@@ -129,18 +129,18 @@ def test_a_server_that_outlived_its_user_is_adopted(server: EmbeddedPostgres) ->
     with run_user(server.folder, "insert until killed") as user:
         first_line(user)
         user.kill()
-    orphan = server._answering()
+    orphan = server._postmaster()
     server.start()
-    assert server._answering() == orphan
+    assert server._postmaster() == orphan
     assert server.stop()
-    assert server._answering() is None
+    assert server._postmaster() is None
 
 
 def test_processes_racing_for_a_new_folder_share_one_server_and_the_last_stops_it(server: EmbeddedPostgres) -> None:
     users = [run_user(server.folder, "stay") for _ in range(3)]
     assert [first_line(user) for user in users] == ["here"] * 3
     assert [leave(user) for user in users] == ["not last", "not last", "last"]
-    assert server._answering() is None
+    assert server._postmaster() is None
 
 
 def test_threads_racing_for_a_new_folder_share_one_server(folder: Path) -> None:
@@ -164,7 +164,7 @@ async def test_leaving_while_it_starts_leaves_no_server_behind(server: EmbeddedP
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert server._answering() is None
+    assert server._postmaster() is None
 
 
 @pytest.mark.anyio
@@ -172,7 +172,7 @@ async def test_a_server_killed_in_use_is_started_again(server: EmbeddedPostgres)
     async with open_database(None, server.folder.parent) as db:
         await db.execute("create table kept (id int)")
         await db.execute("insert into kept values (1)")
-        postmaster = server._answering()
+        postmaster = server._postmaster()
         assert postmaster
         os.kill(postmaster, signal.SIGKILL)
         counts = await asyncio.gather(*(db.fetchval("select count(*) from kept", idempotent=True) for _ in range(20)))
