@@ -19,8 +19,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def converse(db: Database, session_id: UUID) -> Started:
-    """Leave a row in every table: a finished turn with feedback, a running one with a delta, and a limit."""
-    for question in ("First?", "Second?"):
+    """Leave rows in every table: a finished turn with feedback, which is returned, a running one, and a limit."""
+
+    async def ask(question: str) -> Started:
         started = await Turns(db).start(
             session_id,
             thread_id=None,
@@ -34,11 +35,13 @@ async def converse(db: Database, session_id: UUID) -> Started:
         )
         assert isinstance(started, Started)
         await Turns(db).renew("w", [Beat(started.turn_id, 1, 0, "An ")])
-        if question == "First?":
-            first = started
-            answered = AssistantMetadata(mode="grounded", outcome="answered")
-            await Turns(db).finish(started.turn_id, 1, "w", status="completed", content="An answer.", metadata=answered)
-            await Feedback(db).put(session_id, started.message_id, "up", "clear", "Thanks 🚀")
+        return started
+
+    first = await ask("First?")
+    answered = AssistantMetadata(mode="grounded", outcome="answered")
+    await Turns(db).finish(first.turn_id, 1, "w", status="completed", content="An answer.", metadata=answered)
+    await Feedback(db).put(session_id, first.message_id, "up", "clear", "Thanks 🚀")
+    await ask("Second?")
     await db.execute(
         "insert into rate_windows (key, starts_at, session_id, used) values ($1, now(), $2, 1)",
         f"turns:{session_id}",
