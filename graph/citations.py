@@ -13,10 +13,13 @@ from graph.terms import content_terms
 from graph.types import Citation, Passage, Span
 from graph.units import Unit, quotable, split_units
 
-_MARKER = re.compile(r"[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
+_MARKER = re.compile(r"[\[【](?=[\d\s,;]{1,24}[\]】])\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
 _BEGUN = re.compile(r" ?[\[【][\d\s,;]{0,24}$| $")
 _TICKS = re.compile(r"`+|\n")
 _SHOWN = re.compile(r" ?\[\d{1,3}\]")
+_LETTER = r"[^\W\u2e80-\uffff]"  # of a script that sets its words apart, as Chinese, Japanese and Korean do not
+_EDGE = f"(?<!{_LETTER}(?={_LETTER}))"
+_ALIKE = str.maketrans("‘’“”„–—‑", '\'\'"""---')
 _NOT_WORDS = re.compile(r"^\s*(?:[-*•>#]+|\d{1,3}[.)])\s+|\*\*|__|`", re.MULTILINE)
 
 
@@ -76,17 +79,23 @@ class MarkerGate:
     def _mark(self, prose: str, *, final: bool) -> str:
         if not final and (begun := _BEGUN.search(prose)):
             prose, self._held = prose[: begun.start()], begun[0]
-        out: list[str] = []
+        out = ""
         at = 0
         for match in _MARKER.finditer(prose):
             before = prose[at : match.start()]
             valid = [n for n in dict.fromkeys(int(n) for n in re.split(r"[,;]", match[1])) if 1 <= n <= self.offered]
-            out.append(before if valid else before.removesuffix(" "))
+            out += self._apart(before if valid else before.removesuffix(" "), len(out))
             for number in valid:
-                self.marks.append((number, self._length + sum(map(len, out))))
-                out.append(f"[{number}]")
+                self.marks.append((number, self._length + len(out)))
+                out += f"[{number}]"
             at = match.end()
-        return "".join(out) + prose[at:]
+        return out + self._apart(prose[at:], len(out))
+
+    def _apart(self, text: str, at: int) -> str:
+        """Keep a marker from becoming a link: Markdown reads `[1](address)` as one, `[1] (address)` not."""
+        marker, start = self.marks[-1] if self.marks else (0, -1)
+        follows = start + len(f"[{marker}]") == self._length + at
+        return f" {text}" if follows and text.startswith("(") else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,7 @@ def resolve(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[Pass
     claim_start = claim_end = 0
     for marker, at in marks:
         if text[claim_end:at].strip():  # the markers of one group share a claim
-            claim_start = max(claim_end, text.rfind("\n", 0, at) + 1 if text[:at].rstrip()[-1:] != "\n" else 0)
+            claim_start = max(claim_end, text.rfind("\n", 0, len(text[:at].rstrip())) + 1)
         claim_end = at + len(f"[{marker}]")
         passage = passages[marker - 1]
         span = locate(_SHOWN.sub("", text[claim_start:at]), passage.text)
@@ -128,7 +137,7 @@ def resolve(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[Pass
 
 def locate(claim: str, text: str) -> Span:
     """Return where `text` says `claim`: its very words if they stand there, else the unit that supports it best."""
-    plain = _NOT_WORDS.sub("", claim).strip()
+    plain = _NOT_WORDS.sub("", claim.lstrip(" .,;:!?…。！？")).strip()
     if verbatim := find_verbatim(plain, text):
         return verbatim
     found = quotable(text)
@@ -150,11 +159,14 @@ def _best(sentence: str, text: str, found: Sequence[Unit]) -> tuple[float, Span]
 
 
 def find_verbatim(words: str, text: str) -> Span | None:
-    """Return where `words` stand in `text`, white space apart; None when they do not, or are blank."""
-    parts = words.split()
-    if not parts:
+    """Return where `words` stand in `text`, whatever its white space, quotation marks and dashes look like.
+
+    None when they do not, or only inside of longer words ("5" in "15"), or are blank.
+    """
+    parts = words.translate(_ALIKE).split()
+    if not parts or sum(map(len, parts)) > len(text):
         return None
-    match = re.search(r"\s+".join(map(re.escape, parts)), text)
+    match = re.search(_EDGE + r"\s+".join(map(re.escape, parts)) + _EDGE, text.translate(_ALIKE))
     return Span(start=match.start(), end=match.end()) if match else None
 
 

@@ -9,7 +9,7 @@ from graph.condense import condense
 from graph.missing import asked_kind
 from graph.ports import Claim, Finish, Lack, Piece
 from graph.support import support
-from graph.terms import content_terms
+from graph.terms import content_terms, question_terms
 from graph.types import Exchange, Passage
 from graph.units import Unit, quotable, split_units
 
@@ -44,7 +44,7 @@ class ExtractiveAnswerer:
         self, question: str, passages: Sequence[Passage], history: Sequence[Exchange]
     ) -> AsyncIterator[Piece]:
         """Yield the best place of the best passage, then what others add, each sentence with its marker."""
-        terms = content_terms(condense(question, history))
+        terms = question_terms(condense(question, history))
         weight = _weights([p.text for p in passages])
         wants_code = asked_kind(question) in {"steps", "code"}
         relevance = [_relevance(p, terms, weight) + _FIRST / (1 + i) for i, p in enumerate(passages)]
@@ -75,7 +75,7 @@ class ExtractiveSelectionAnswerer:
         self, question: str, selection: str, earlier: Sequence[Exchange]
     ) -> AsyncIterator[Claim | Lack | Finish]:
         """Yield each chosen sentence as its own quote; of a question without content words, the opening ones."""
-        terms = content_terms(condense(question, earlier))
+        terms = question_terms(condense(question, earlier))
         found = quotable(selection)
         for unit in _telling(selection, found, terms) if terms else found[:_RUN]:
             words = selection[unit.start : unit.end]

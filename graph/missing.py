@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from graph.ports import Lack, MissingKind
-from graph.terms import STOP_WORDS, content_terms, stem, words
+from graph.terms import STOP_WORDS, question_terms, stem, words
 from graph.texts import say
 from graph.types import Missing
 
@@ -38,7 +38,7 @@ def asked_kind(question: str) -> MissingKind:
 
 def lacking(question: str, known: frozenset[str]) -> Lack:
     """Return what `question` asks beyond the terms `known`, in its own words; all it asks when nothing is beyond."""
-    beyond = content_terms(question) - known or content_terms(question)
+    beyond = question_terms(question) - known or question_terms(question)
     return Lack(kind=asked_kind(question), about=_phrase(question, beyond))
 
 

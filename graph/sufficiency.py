@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from graph.missing import asked_kind, describe, lacking
 from graph.ports import MissingKind
-from graph.terms import content_terms, numbers
+from graph.terms import content_terms, numbers, question_terms
 from graph.types import Span, Verdict, Widening
 from graph.units import Unit, quotable
 
@@ -42,7 +42,7 @@ class WordSufficiency:
     async def assess(self, question: str, text: str, *, locale: str) -> Verdict:
         """Return the verdict; a question without content words ("What does this mean?") is about the text itself."""
         found = quotable(text)
-        terms = content_terms(question)
+        terms = question_terms(question)
         if not terms:
             return Verdict(verdict="sufficient", used=_spans(found[:_BEST]))
         best = _best(text, found, terms)

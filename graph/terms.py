@@ -14,6 +14,10 @@ _NEGATION = re.compile(
     r"\b(?:not|no|never|none|cannot|without|neither|nor|nobody|nothing|nicht|keine?[mnrs]?|nie|niemals|ohne|weder)\b|n['’]t\b",
     re.IGNORECASE,
 )
+_ASKING = re.compile(
+    r"\b(?:how (?:many|much|long|large|big|often|fast|old|far|high)|wie ?(?:viele?|lange|groß|oft|schnell|alt|hoch))\b",
+    re.IGNORECASE,
+)
 
 STOP_WORDS = frozenset(
     """a about after all also am an and any are as at be because been before being between both but by can could did do
@@ -54,6 +58,11 @@ def content_terms(text: str) -> frozenset[str]:
 
 def _matters(word: str) -> bool:
     return len(word) > 1 or word.isdigit() or not word.isascii()
+
+
+def question_terms(question: str) -> frozenset[str]:
+    """Return the content terms of a question: what it asks about, without the words that ask (`how many`)."""
+    return content_terms(_ASKING.sub(" ", question))
 
 
 def numbers(text: str) -> set[str]:
