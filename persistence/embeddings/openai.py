@@ -34,9 +34,9 @@ class OpenAIEmbedder:
     @property
     def dimensions(self) -> int:
         """The width of this model's vectors, found once by embedding a word. Blocks."""
-        if self._dimensions is None:
-            self._dimensions = next(self.embed_passages(["width"])).shape[1]
-        return self._dimensions
+        width = self._dimensions or int(next(self.embed_passages(["width"])).shape[1])
+        self._dimensions = width
+        return width
 
     async def embed_query(self, text: str) -> list[float]:
         """Return the vector of a question."""

@@ -1,0 +1,91 @@
+"""What an engine must do to hold the index; one runs in this process, one is a Qdrant server."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from qdrant_edge import SparseVector
+
+from persistence.index.manifest import Manifest, Visible
+
+# Names of the layout of langchain-qdrant, so that QdrantVectorStore opens the index as it is.
+DENSE = "dense"
+SPARSE = "sparse"
+CONTENT = "page_content"
+METADATA = "metadata"
+LOCALE_FIELD = f"{METADATA}.locale"
+TAG_FIELD = f"{METADATA}.tag"
+# Passages each of the two searches offers to the fusion, whatever the caller's limit.
+CANDIDATES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A passage as an engine stores it; `dense` is empty in an index without vectors."""
+
+    id: str
+    dense: list[float]
+    sparse: SparseVector
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question as an engine takes it: a vector, or none, and the ids of its terms."""
+
+    dense: list[float] | None
+    terms: list[int]
+    visible: Visible
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A point found, with its vector (empty when it has none) and its terms, from which it is scored."""
+
+    id: str
+    payload: dict[str, Any]
+    dense: list[float]
+    terms: list[int]
+
+
+class Generation(Protocol):
+    """One whole state of the index. A search that holds it is not disturbed by the next one's arrival."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it holds."""
+        ...
+
+    async def search(self, question: Question) -> list[Hit]:
+        """Fuse the nearest by vector and by keywords (reciprocal ranks, k = 2), best first. Raises IndexUnavailable."""
+        ...
+
+
+class Engine(Protocol):
+    """Reads the index."""
+
+    async def current(self) -> Generation | None:
+        """Return the generation published last, None when there is none. Raises IndexUnavailable."""
+        ...
+
+
+class Draft(Protocol):
+    """A generation being written, which nobody sees until it is published."""
+
+    name: str
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        """Add points; the same id again replaces."""
+        ...
+
+    async def publish(self, manifest: Manifest) -> None:
+        """Make this generation the current one, at once for all readers, and drop all but the one before it."""
+        ...
+
+
+def new_generation_name() -> str:
+    """Return a name that sorts by time and that no other ingest has."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
