@@ -14,7 +14,7 @@ from graph.types import Citation, Passage, Span
 from graph.units import Unit, quotable, split_units
 
 _MARKER = re.compile(r"[\[【](?=[\d\s,;]{1,24}[\]】])\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
-_BEGUN = re.compile(r" ?[\[【][\d\s,;]{0,24}$| $")
+_BEGUN = re.compile(r" ?[\[【][\d\s,;]{0,24}\Z| \Z")
 _TICKS = re.compile(r"`+|\n")
 _SHOWN = re.compile(r" ?\[\d{1,3}\]")
 _LETTER = r"[^\W\u2e80-\uffff]"  # of a script that sets its words apart, as Chinese, Japanese and Korean do not
