@@ -21,7 +21,7 @@ from langchain_core.runnables import RunnableConfig
 from graph.build import ConstrainedQuestion, GroundedQuestion, TurnGraph, run_turn
 from graph.errors import CitesideError, StoreUnavailable
 from graph.events import Delta, Passages, VerdictGiven
-from graph.types import CONSTRAINED_LABEL, Answer, Scope, Selection
+from graph.types import Answer, Scope, Selection
 from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, Failure, Message, Messages
 from persistence.turns import Beat, Ended, KeyReused, Preface, Started, ThreadUnknown, Turn, TurnRunning, Turns
@@ -136,7 +136,7 @@ class TurnEngine:
             detail = "A turn of this thread is still running."
             raise Problem(409, "turn_running", detail, turn_id=str(running.turn_id)) from None
         if isinstance(started, Started):
-            self._launch(session_id, started, _question(asked, started))
+            self._launch(session_id, started, asked)
         return started.turn_id
 
     async def follow(self, session_id: UUID, turn_id: UUID) -> AsyncGenerator[Sent]:
@@ -195,19 +195,19 @@ class TurnEngine:
             self._ticker.cancel()
             await asyncio.wait({self._ticker})
 
-    def _launch(self, session_id: UUID, started: Started, question: Question) -> None:
-        mode = "grounded" if isinstance(question, GroundedQuestion) else "constrained"
-        label = CONSTRAINED_LABEL if mode == "constrained" else None
+    def _launch(self, session_id: UUID, started: Started, asked: ChatRequest) -> None:
+        question = _question(asked, started)
+        told = AssistantMetadata.opening(asked.mode)
         opened = TurnOpened(
             thread_id=started.thread_id,
             turn_id=started.turn_id,
             user_message_id=started.user_message_id,
             message_id=started.message_id,
-            mode=mode,
-            label=label,
+            mode=told.mode,
+            label=told.label,
             attempt=started.attempt,
         )
-        transcript = Transcript(opened, Preface(mode=mode, label=label))
+        transcript = Transcript(opened, Preface(mode=told.mode, label=told.label))
         trace = self._trace(started.thread_id, started.message_id)
         work = asyncio.create_task(run_turn(self._graph, question, transcript.emit, trace))
         run = Run(session_id, started, question, transcript, work, preface=transcript.preface)

@@ -120,6 +120,8 @@ async def test_a_turn_with_a_selection_never_searches(
         reader = await Reader.arrive(client)
         answer = await reader.request("POST", "/chat", message=QUESTION, selected_text=SELECTION, **mode)
         assert answer.json()["message"]["content"] == CONSTRAINED
+        turn = await reader.request("GET", f"/turns/{answer.json()['turn_id']}")
+        assert turn.json()["mode"] == "constrained"
         trapped = await reader.request("POST", "/chat", message=QUESTION)
         assert (trapped.status_code, trapped.json()["code"]) == (503, "internal")
 
