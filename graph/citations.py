@@ -93,9 +93,8 @@ class MarkerGate:
 
     def _apart(self, text: str, at: int) -> str:
         """Keep a marker from becoming a link: Markdown reads `[1](address)` as one, `[1] (address)` not."""
-        marker, start = self.marks[-1] if self.marks else (0, -1)
-        follows = start + len(f"[{marker}]") == self._length + at
-        return f" {text}" if follows and text.startswith("(") else text
+        ends = [start + len(f"[{marker}]") for marker, start in self.marks[-1:]]
+        return f" {text}" if ends == [self._length + at] and text.startswith("(") else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,10 @@ def test_an_answer_reads_the_same_in_whatever_pieces_it_comes(written: str, data
     assert [shown[at : at + len(f"[{n}]")] for n, at in marks] == [f"[{n}]" for n, _ in marks]
 
 
+def test_a_bracket_behind_no_marker_is_left_alone() -> None:
+    assert gate("a", "b", "(c)") == ("ab(c)", [])
+
+
 def test_text_that_cannot_become_a_marker_is_shown_at_once() -> None:
     opened = MarkerGate(offered=1)
     assert [opened.feed(piece) for piece in ("A list", " [", "1", "]", " of", " [x")] == [
