@@ -1,6 +1,7 @@
 """The command line: finds the command, reads the settings, and turns what goes wrong into one line."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points, version
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_arguments(words)
         words.set_defaults(command=command)
     args = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: what was started is stopped in order
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started us in the background
     try:
         return _run(args)
     except CitesideError as error:

@@ -89,15 +89,18 @@ def _ingest(source: str, base_url: str | None, data_dir: Path) -> None:
 def _summary(settings: "Settings", site: str, url: str) -> str:
     import httpx
 
+    from graph.extractive import NAME
+
     config = httpx.get(f"{url}/config").json()
     folder = settings.data_dir
+    model = "none: answers are made of the docs' own sentences" if config["model"] == NAME else config["model"]
     database = "the server of DATABASE_URL" if settings.database_url else f"embedded Postgres in {folder}/postgres"
     parts = {
         "Site": site,
         "API": url,
         "Database": database,
         "Index": settings.qdrant_url or f"embedded Qdrant in {folder}/index",
-        "Model": config["model"],
+        "Model": model,
         "Log": f"{folder}/server.log",
     }
     lines = "\n".join(f"  {name:<9}{value}" for name, value in parts.items())

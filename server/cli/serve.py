@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,8 @@ def _serve(settings: "Settings", listening: socket.socket) -> int:
         server_header=False,
     )
     server = uvicorn.Server(config)
-    server.run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal that stopped it once more when it is done
+        server.run(sockets=[listening])
     if failures:
         raise failures[0]
     return 0 if server.started else 1
