@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from server.app import create_app
@@ -22,7 +23,13 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One event loop for each module, so that its tests can share an application."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 def settings(database_url: str, data_dir: Path) -> Settings:
     """Settings of a server on the tests' database."""
     return Settings(
@@ -45,3 +52,11 @@ async def reader(settings: Settings, model: Scripted) -> AsyncIterator[Reader]:
     opening = partial(open_service, answerers=answerers(model), retriever=KnownPassages())
     async with in_process(create_app(settings, opening=opening)) as client:
         yield await Reader.arrive(client)
+
+
+@pytest.fixture(scope="module")
+async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """An application in this process for all tests of a module; each brings a reader of its own."""
+    opening = partial(open_service, answerers=answerers(Scripted()), retriever=KnownPassages())
+    async with in_process(create_app(settings, opening=opening)) as client:
+        yield client

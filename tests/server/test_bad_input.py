@@ -6,12 +6,20 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from persistence.postgres import Database
 from tests.server.http import Reader
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def reader(client: httpx.AsyncClient) -> Reader:
+    """A reader with a session of their own."""
+    return await Reader.arrive(client)
+
 
 ORIGIN = "https://docs.example"
 SECRET = "xyzzy"

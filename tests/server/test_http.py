@@ -1,15 +1,28 @@
 """The rest of the HTTP contract: sessions, threads, lists, feedback, search, health, and who may see what."""
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.server.http import Reader
+from persistence.embeddings import open_embedder
+from persistence.index import Keywords, open_writer
+from persistence.passages import IndexedPassage
+from server.app import create_app
+from server.settings import Settings
+from tests.server.http import Reader, in_process
 from tests.server.stand_ins import PASSAGE
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def reader(client: httpx.AsyncClient) -> Reader:
+    """A reader with a session of their own."""
+    return await Reader.arrive(client)
+
 
 QUESTION = "How long does a session last?"
 
@@ -180,6 +193,42 @@ async def test_the_config_tells_what_a_client_may_send(reader: Reader) -> None:
 async def test_it_lives_but_is_not_ready_without_an_index(reader: Reader) -> None:
     assert (await reader.client.get("/healthz")).json() == {"status": "alive"}
     assert code(await reader.client.get("/readyz")) == (503, "index_missing")
+
+
+async def test_it_is_ready_and_searches_once_there_is_an_index(settings: Settings, tmp_path: Path) -> None:
+    alone = settings.model_copy(update={"data_dir": tmp_path})
+    async with in_process(create_app(alone)) as client:
+        reader = await Reader.arrive(client)
+        assert code(await reader.request("GET", "/search?q=session+expiry")) == (503, "index_missing")
+        await ingest(tmp_path)
+        assert (await client.get("/readyz")).json() == {"status": "ready", "passages": 1, "model": "extractive"}
+        (found,) = (await reader.request("GET", "/search?q=session+expiry")).json()["data"]
+        assert (found["path"], found["text"]) == (PASSAGE.path, PASSAGE.text)
+        answer = (await reader.request("POST", "/chat", message=QUESTION)).json()["message"]
+        assert [cited["quote"] for cited in answer["citations"]] == [PASSAGE.text]
+
+
+async def ingest(data_dir: Path) -> None:
+    """Write an index of one passage."""
+    embedder = open_embedder(data_dir, model=None, api_key=None, base_url=None)
+    passage = IndexedPassage(
+        id=PASSAGE.id,
+        url=PASSAGE.url,
+        path=PASSAGE.path,
+        page="sessions/",
+        title=PASSAGE.title,
+        heading=PASSAGE.heading,
+        text=PASSAGE.text,
+        position=0,
+        locale="en",
+        version=None,
+        plugin=None,
+        last=True,
+    )
+    (vectors,) = embedder.embed_passages([passage.embedded])
+    async with open_writer(data_dir, embedder, Keywords.of([passage]), url=None, api_key=None) as writer:
+        await writer.add([passage], vectors)
+        await writer.publish(base_url="https://docs.example/", default_locale="en", pages={PASSAGE.url: "0"})
 
 
 async def test_unknown_addresses_and_methods_are_problems_too(reader: Reader) -> None:
