@@ -1,6 +1,7 @@
 """Measures the parts on this machine: retrieval, ingest, start and memory, on synthetic pages in a temporary folder."""
 
 import asyncio
+import json
 import os
 import random
 import statistics
@@ -17,7 +18,7 @@ import numpy as np
 
 from graph.types import Scope
 from persistence.embeddings import Embedder, open_embedder
-from persistence.index import open_index, open_writer
+from persistence.index import Keywords, open_index, open_writer
 from persistence.ingest import ingest
 from persistence.pages import read_page
 from persistence.passages import IndexedPassage, cut_into_passages
@@ -57,7 +58,7 @@ def measure(step: Callable[[str], None]) -> Iterator[Row]:
         yield _ingest(Path(folder), embedder, rng)
         step("starting")
         yield _help()
-        yield from _server(Path(folder) / "served")
+        yield from _server(Path(folder) / "ingested")
 
 
 async def _retrieval(data_dir: Path, embedder: Embedder, rng: random.Random) -> list[Row]:
@@ -65,7 +66,7 @@ async def _retrieval(data_dir: Path, embedder: Embedder, rng: random.Random) -> 
     passages = [_passage(n, rng) for n in range(PASSAGES)]
     vectors = np.random.default_rng(SEED).standard_normal((PASSAGES, embedder.dimensions), np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    async with open_writer(data_dir, embedder, passages, url=None, api_key=None) as writer:
+    async with open_writer(data_dir, embedder, Keywords.of(passages), url=None, api_key=None) as writer:
         for start in range(0, PASSAGES, 64):
             await writer.add(passages[start : start + 64], vectors[start : start + 64])
         pages = {passage.url: "0" * 64 for passage in passages}
@@ -102,7 +103,7 @@ def _help() -> Row:
 
 
 def _server(data_dir: Path) -> Iterator[Row]:
-    """Start a server on a database and a model that exist, compare with the bare imports, and weigh it after use."""
+    """Start a server on an ingested folder, compare with the bare imports, and weigh it after one turn of each kind."""
     with child_server(data_dir, "--port", "0"):
         pass
     imports = "import fastapi, langgraph.graph, onnxruntime"
@@ -116,8 +117,9 @@ def _server(data_dir: Path) -> Iterator[Row]:
     with child_server(data_dir, "--port", "0") as url, httpx.Client(base_url=url, timeout=60) as client:
         token = client.post("/sessions", json={}).raise_for_status().json()["token"]
         client.headers["authorization"] = f"Bearer {token}"
-        client.get("/search", params={"q": "a search loads the embedding model"})
-        client.post("/chat", json={"message": "What is kept?", "selected_text": "Messages are kept."})
+        client.post("/chat", json={"message": "What is the default value of an option?"}).raise_for_status()
+        constrained = {"message": "What is kept?", "selected_text": "Messages are kept."}
+        client.post("/chat", json=constrained).raise_for_status()
         yield Row("resident memory of the server after use", f"{_resident(data_dir):.0f} MB", "< 450 MB")
 
 
@@ -128,8 +130,6 @@ def _seconds(words: list[str]) -> float:
 
 
 def _resident(data_dir: Path) -> float:
-    import json
-
     pid = json.loads((data_dir / "server.json").read_text())["pid"]
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
