@@ -22,6 +22,7 @@ from server.settings import Settings
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
+    from graph.build import TurnGraph
     from persistence.embeddings import Embedder
     from persistence.index import PassageIndex
     from server.models import Answerers
@@ -58,23 +59,17 @@ async def open_service(
         with _first_error():
             async with asyncio.TaskGroup() as group:
                 opening_database = group.create_task(_open_database(settings, stack))
-                opening_index = group.create_task(_open_index(settings, stack))
+                opening_index = group.create_task(stack.enter_async_context(open_retrieval(settings)))
                 # LangGraph takes two seconds to import, in which Postgres can start.
                 await asyncio.to_thread(import_module, "server.turns")
                 chosen = answerers or await asyncio.to_thread(_choose_answerers, settings)
         database, (embedder, index) = opening_database.result(), opening_index.result()
 
-        from graph.build import build_graph
-        from graph.constrained import Constrained
-        from graph.grounded import Grounded
         from persistence.embeddings import NoEmbedder
         from server.turns import open_engine
 
         searched = retriever or index
-        graph = build_graph(
-            Grounded(searched, chosen.grounded, chosen.condenser, keywords_only=isinstance(embedder, NoEmbedder)),
-            Constrained(chosen.selection, chosen.sufficiency),
-        )
+        graph = compose_graph(chosen, searched, keywords_only=isinstance(embedder, NoEmbedder))
         turns, messages = Turns(database), Messages(database)
         trace = _open_tracing(settings, stack)
         yield Service(
@@ -112,7 +107,9 @@ async def _open_database(settings: Settings, stack: AsyncExitStack) -> Database:
     return database
 
 
-async def _open_index(settings: Settings, stack: AsyncExitStack) -> "tuple[Embedder, PassageIndex]":
+@asynccontextmanager
+async def open_retrieval(settings: Settings) -> "AsyncIterator[tuple[Embedder, PassageIndex]]":
+    """Open the embedding model and the index that `settings` name."""
     from persistence.embeddings import open_embedder
     from persistence.index import open_index
 
@@ -124,8 +121,20 @@ async def _open_index(settings: Settings, stack: AsyncExitStack) -> "tuple[Embed
         base_url=settings.openai_base_url,
     )
     key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-    index = open_index(settings.data_dir, embedder, url=settings.qdrant_url, api_key=key)
-    return embedder, await stack.enter_async_context(index)
+    async with open_index(settings.data_dir, embedder, url=settings.qdrant_url, api_key=key) as index:
+        yield embedder, index
+
+
+def compose_graph(answerers: "Answerers", retriever: Retriever, *, keywords_only: bool) -> "TurnGraph":
+    """Return the graph of a turn; its constrained half is given nothing that could search."""
+    from graph.build import build_graph
+    from graph.constrained import Constrained
+    from graph.grounded import Grounded
+
+    return build_graph(
+        Grounded(retriever, answerers.grounded, answerers.condenser, keywords_only=keywords_only),
+        Constrained(answerers.selection, answerers.sufficiency),
+    )
 
 
 def _choose_answerers(settings: Settings) -> "Answerers":

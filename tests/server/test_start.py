@@ -1,0 +1,48 @@
+"""How the service comes up: with nothing set, with a database that is not ready, and in Studio."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from graph.errors import ConfigurationError, IndexMissing
+from server import studio
+from server.service import open_service
+from server.settings import Settings
+from tests.postgres_fixtures import empty_database
+
+__all__ = ["empty_database"]
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_with_nothing_set_everything_is_embedded(tmp_path: Path) -> None:
+    async with open_service(Settings(_env_file=None, data_dir=tmp_path)) as service:  # pyright: ignore[reportCallIssue]
+        session, token = await service.sessions.create(user_key=None)
+        assert await service.sessions.authenticate(token) == session
+        assert service.answerers.model_name == "extractive"
+
+
+async def test_a_database_that_was_not_migrated_is_refused_with_what_to_do(
+    settings: Settings, empty_database: str
+) -> None:
+    foreign = settings.model_copy(update={"database_url": SecretStr(empty_database)})
+    with pytest.raises(ConfigurationError, match=r"0001_initial.*Run `citeside migrate` first"):
+        async with open_service(foreign):
+            pass
+
+
+async def test_studio_opens_the_graph_and_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CITESIDE_DATA_DIR", str(tmp_path))
+    entry = json.loads((Path(__file__).parents[2] / "langgraph.json").read_text())["graphs"]["turn"]
+    assert entry == "./server/studio.py:make_graph"
+    graph = studio.make_graph()
+    typed = {"question": "How long does a session last?", "selected_text": "A session lasts 30 days."}
+    answered = await graph.ainvoke(typed)  # pyright: ignore[reportArgumentType]
+    assert answered["answer"].text.endswith("A session lasts 30 days.")
+    assert graph.get_input_jsonschema()["required"] == ["question"]
+    with pytest.raises(IndexMissing):
+        await graph.ainvoke({"question": "How long does a session last?"})  # pyright: ignore[reportArgumentType]
+    studio.make_graph.cache_clear()
