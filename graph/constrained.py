@@ -2,11 +2,10 @@
 
 The rule is kept by what is absent: no field here can hold a retriever, no key that these nodes read can hold a
 passage or a grounded turn, and an import contract in `pyproject.toml` keeps the other path out of reach. Whatever
-an answerer says is shown behind the label only, sentence by sentence, each resting on words found in the selection;
+an answerer says, only whole sentences of the selection are shown behind the label: it may choose them, not word them;
 what it finds missing is worded by `graph.missing`, which has no field for a fact.
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,14 +13,13 @@ from langgraph.runtime import Runtime
 
 from graph.citations import find_verbatim
 from graph.emit import emit
-from graph.errors import ModelUnavailable
+from graph.errors import ModelFailed, ModelUnavailable
 from graph.events import Delta, Status, VerdictGiven
 from graph.extractive import ExtractiveSelectionAnswerer
 from graph.missing import admissible, describe, lacking
 from graph.ports import Claim, Finish, Lack, SelectionAnswerer, Sufficiency
 from graph.state import Answered, Assessed, Selected, ToAnswerSelection
 from graph.sufficiency import WIDER
-from graph.support import RELEASED, strange_names, support
 from graph.terms import content_terms
 from graph.texts import say
 from graph.types import CONSTRAINED_LABEL, ConstrainedAnswer, Missing, Notice, Span, Verdict
@@ -29,9 +27,8 @@ from graph.units import Unit, quotable
 
 _Outcome = Literal["answered", "partial", "insufficient"]
 
-_MARKUP = re.compile(r"\]\(|<[a-z/!]|[a-z]+://", re.IGNORECASE)
-
-_BLOCK = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s|^\s*```|\n")
+_LACKS = 3
+"""Missing things told to the reader; more of them help nobody to mark a better text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,9 @@ class Constrained:
         emit(Status(step="answering"), runtime)
         try:
             await reply.take_from(self.answerer)
-        except ModelUnavailable:
+        except (ModelUnavailable, ModelFailed):
+            if not reply.is_empty():
+                raise
             reply.notice("model_unavailable", "notice_model_unavailable")
         if reply.is_empty():
             await reply.take_from(self.fallback)
@@ -73,10 +72,9 @@ class _Reply:
         self._state = state
         self._runtime = runtime
         self._selection = state["selection"].text
-        self._units = quotable(self._selection)
+        self._unsaid = quotable(self._selection)
         self._text = ""
-        self._said: set[str] = set()
-        self._used: list[Span] = []
+        self._shown: list[Unit] = []
         self._lacks: list[Lack] = []
         self._notices: list[Notice] = []
         self._model = "none"
@@ -98,7 +96,7 @@ class _Reply:
 
     def is_empty(self) -> bool:
         """Tell whether nothing was shown and nothing was found missing."""
-        return not self._used and not self._lacks
+        return not self._shown and not self._lacks
 
     def notice(self, code: str, text: str) -> None:
         """Tell the reader how the answer came to be."""
@@ -109,7 +107,7 @@ class _Reply:
         verdict = self._verdict()
         outcome: _Outcome = "answered" if verdict.verdict == "sufficient" else verdict.verdict
         if verdict.verdict != "sufficient":
-            self._show(("\n\n" if self._used else "") + self._missing(outcome, verdict))
+            self._show(("\n\n" if self._shown else "") + self._missing(outcome, verdict))
         if verdict != self._state["verdict"]:
             emit(VerdictGiven(verdict=verdict), self._runtime)
         return ConstrainedAnswer(
@@ -123,25 +121,30 @@ class _Reply:
         )
 
     def _release(self, claim: Claim) -> None:
-        """Show a claim whose quote stands in the selection: its sentence if the quote bears it, else the quote."""
+        """Show the sentences of the selection that a claim quotes, whole and once each, so that no "not" is cut off.
+
+        The claim's own sentence is not shown. Words alone cannot tell a fair rewording from a false one: "Plan A
+        allows 10" is made of nothing but words of "Plan A allows 5 users, plan B allows 10", in their order.
+        """
         quote = find_verbatim(claim.quote, self._selection)
         if quote is None or not content_terms(claim.quote):
             return
-        span = _sentences_around(quote, self._units)
-        evidence = self._selection[span.start : span.end]
-        words = claim.sentence if _bears(evidence, claim.sentence) else evidence
-        if words in self._said:
-            return
-        if self._used:
-            self._show("\n" if _BLOCK.search(words) else " ")
-        self._said.add(words)
-        self._used.append(span)
-        self._show(words)
+        for unit in [u for u in self._unsaid if u.start < quote.end and quote.start < u.end]:
+            self._show(self._gap(unit) + self._selection[unit.start : unit.end])
+            self._shown.append(unit)
+        self._unsaid = [u for u in self._unsaid if u.end <= quote.start or quote.end <= u.start]
+
+    def _gap(self, unit: Unit) -> str:
+        """Return what parts a sentence from the one shown before: a blank only where it follows it in the selection."""
+        if not self._shown:
+            return ""
+        between = self._selection[self._shown[-1].end : unit.start]
+        return " " if between.isspace() and "\n" not in between else "\n\n"
 
     def _verdict(self) -> Verdict:
         given = self._state["verdict"]
-        used = tuple(sorted(set(self._used), key=lambda span: span.start))
-        missing = tuple(self._describe(lack) for lack in dict.fromkeys(self._lacks)) or given.missing
+        used = tuple(Span(start=u.start, end=u.end) for u in sorted(self._shown, key=lambda u: u.start))
+        missing = tuple(self._describe(lack) for lack in list(dict.fromkeys(self._lacks))[:_LACKS]) or given.missing
         if given.verdict == "insufficient" or not used:
             missing = missing or (self._describe(lacking(self._state["question"], frozenset())),)
             return Verdict(verdict="insufficient", missing=missing, widen=WIDER)
@@ -164,19 +167,3 @@ class _Reply:
     def _show(self, text: str) -> None:
         self._text += text
         emit(Delta(text=text), self._runtime)
-
-
-def _bears(evidence: str, sentence: str) -> bool:
-    """Tell whether `evidence` bears `sentence` beyond doubt: its words, numbers and names, and no markup of its own."""
-    if evidence == sentence:
-        return True
-    strange_markup = set(_MARKUP.findall(sentence)) - set(_MARKUP.findall(evidence))
-    return support(sentence, evidence) >= RELEASED and not strange_names(sentence, evidence) and not strange_markup
-
-
-def _sentences_around(quote: Span, found: list[Unit]) -> Span:
-    """Return the whole sentences that a quote touches, so that a "not" just outside it is not lost."""
-    touched = [u for u in found if u.start < quote.end and quote.start < u.end]
-    if not touched:
-        return quote
-    return Span(start=min(quote.start, touched[0].start), end=max(quote.end, touched[-1].end))

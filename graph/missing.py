@@ -7,8 +7,9 @@ ours. Anything else it says about what is missing has no field to travel in.
 import re
 from collections.abc import Mapping
 
+from graph.citations import find_verbatim
 from graph.ports import Lack, MissingKind
-from graph.terms import STOP_WORDS, question_terms, stem, words
+from graph.terms import STOP_WORDS, content_terms, question_terms, stem, words
 from graph.texts import say
 from graph.types import Missing
 
@@ -56,15 +57,14 @@ def _holds(token: str, terms: frozenset[str]) -> bool:
 
 def admissible(lack: Lack, question: str) -> bool:
     """Tell whether a lack is about words that stand in the question one after the other, as a model must quote them."""
-    about = " ".join(lack.about.split()).casefold()
-    return bool(about) and about in " ".join(question.split()).casefold()
+    return bool(content_terms(lack.about)) and find_verbatim(lack.about.casefold(), question.casefold()) is not None
 
 
 def describe(lack: Lack, locale: str, *, mentioned: bool) -> Missing:
     """Return the words for a lack; `mentioned` tells whether the selection speaks of it without giving the fact."""
-    kind = say(f"kind_{lack.kind}", locale)
+    kind, about = say(f"kind_{lack.kind}", locale), " ".join(lack.about.split())
     return Missing(
-        what=say("what", locale, kind=kind, about=lack.about),
-        why=say("why_kind" if mentioned else "why", locale, kind=kind, about=lack.about),
-        minimal_text=say("minimal", locale, kind=kind, about=lack.about),
+        what=say("what", locale, kind=kind, about=about),
+        why=say("why_kind" if mentioned else "why", locale, kind=kind, about=about),
+        minimal_text=say("minimal", locale, kind=kind, about=about),
     )

@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from graph.terms import content_terms, names, negated, numbers
 from graph.types import Passage
 
-RELEASED = 0.7
-"""A constrained sentence below this support is replaced by its quote."""
-
 DOUBTED = 0.5
 """A grounded sentence below this support is marked as unsupported."""
 
