@@ -17,8 +17,9 @@ _MARKER = re.compile(r"[\[【](?=[\d\s,;]{1,24}[\]】])\s*(\d{1,3}(?:\s*[,;]\s*\
 _BEGUN = re.compile(r" ?[\[【][\d\s,;]{0,24}\Z| \Z")
 _TICKS = re.compile(r"`+|\n")
 _SHOWN = re.compile(r" ?\[\d{1,3}\]")
-_LETTER = r"[^\W\u2e80-\uffff]"  # of a script that sets its words apart, as Chinese, Japanese and Korean do not
-_EDGE = f"(?<!{_LETTER}(?={_LETTER}))"
+_INSIDE = re.compile(
+    r"[^\W\u2e80-\uffff]{2}"
+)  # of a word, in scripts that set words apart: not Chinese, Japanese, Korean
 _ALIKE = str.maketrans("‘’“”„–—‑", '\'\'"""---')
 _NOT_WORDS = re.compile(r"^\s*(?:[-*•>#]+|\d{1,3}[.)])\s+|\*\*|__|`", re.MULTILINE)
 
@@ -165,8 +166,11 @@ def find_verbatim(words: str, text: str) -> Span | None:
     parts = words.translate(_ALIKE).split()
     if not parts or sum(map(len, parts)) > len(text):
         return None
-    match = re.search(_EDGE + r"\s+".join(map(re.escape, parts)) + _EDGE, text.translate(_ALIKE))
-    return Span(start=match.start(), end=match.end()) if match else None
+    alike = text.translate(_ALIKE)
+    for match in re.finditer(r"\s+".join(map(re.escape, parts)), alike):
+        if not any(at and _INSIDE.match(alike, at - 1) for at in match.span()):
+            return Span(start=match.start(), end=match.end())
+    return None
 
 
 def statements(text: str, marks: Sequence[tuple[int, int]]) -> list[Statement]:

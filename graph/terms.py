@@ -57,7 +57,7 @@ def content_terms(text: str) -> frozenset[str]:
 
 
 def _matters(word: str) -> bool:
-    return len(word) > 1 or word.isdigit() or not word.isascii()
+    return len(word) > 1 or word.isdigit() or word.isupper() or not word.isascii()
 
 
 def question_terms(question: str) -> frozenset[str]:
