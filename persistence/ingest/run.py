@@ -6,13 +6,12 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Self
 
 from pydantic import ValidationError
 
@@ -62,42 +61,30 @@ def ingest(
     with _only_one(data_dir), open_site(source, base_url) as site, TemporaryFile(dir=data_dir / INDEX_FOLDER) as file:
         spool = Spool(file)
         entries = _read(site, source, spool, progress)
-        found = _Contents(
-            embedding_model=embedder.name,
-            base_url=site.base_url,
-            default_locale=_default_locale(entries),
-            pages=_settle(entries, spool),
-        )
+        pages = _settle(entries, spool)
+        locale = _default_locale(entries)
         before = asyncio.run(index.manifest())
-        known = _Contents.of(before)
-        now = before if before and known == found else asyncio.run(index.write(spool, found, progress))
-    same = sum(known.pages.get(url) == digest for url, digest in found.pages.items())
-    both = len(found.pages.keys() & known.pages.keys())
+        if before and before.embedding_model == embedder.name and _says(before, site.base_url, locale, pages):
+            now = before
+        else:
+            now = asyncio.run(index.write(spool, site.base_url, locale, pages, progress))
+    known = before.pages if before else {}
+    both = len(pages.keys() & known.keys())
+    same = len(pages.items() & known.items())
     return IngestReport(
-        pages=len(found.pages),
+        pages=len(pages),
         passages=now.passages,
-        new=len(found.pages) - both,
+        new=len(pages) - both,
         changed=both - same,
-        gone=len(known.pages) - both,
+        gone=len(known) - both,
         unchanged=same,
         seconds=round(time.monotonic() - started, 3),
         generation=now.generation,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """What decides whether a generation has to be written; `pages` maps URLs to the sha256 of their passages."""
-
-    embedding_model: str = ""
-    base_url: str = ""
-    default_locale: str | None = None
-    pages: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, manifest: Manifest | None) -> Self:
-        """Return the contents of a generation, or of none."""
-        return cls(**{part.name: getattr(manifest, part.name) for part in fields(cls)}) if manifest else cls()
+def _says(manifest: Manifest, base_url: str, locale: str | None, pages: dict[str, str]) -> bool:
+    return (manifest.base_url, manifest.default_locale, manifest.pages) == (base_url, locale, pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +108,22 @@ class _Index:
         except (OSError, ValidationError):
             return None
 
-    async def write(self, passages: Spool, contents: _Contents, progress: Progress) -> Manifest:
+    async def write(
+        self, passages: Spool, base_url: str, locale: str | None, pages: dict[str, str], progress: Progress
+    ) -> Manifest:
         """Write a generation from the vectors that are known and those that have to be made, and publish it."""
-        vectors = VectorCache(self.data_dir / "vectors.db")
+        total = len(passages)
         keywords = Keywords.of(passages)
         async with open_writer(self.data_dir, self.embedder, keywords, url=self.url, api_key=self.api_key) as writer:
-            with vectors:
-                for start in range(0, len(passages), _BATCH):
-                    progress("embedding", start, len(passages))
+            with VectorCache(self.data_dir / "vectors.db") as vectors:
+                for start in range(0, total, _BATCH):
+                    progress("embedding", start, total)
                     batch = passages[start : start + _BATCH]
-                    rows = vectors.embed(self.embedder, [passage.embedded for passage in batch])
-                    await writer.add(batch, rows)
-            progress("embedding", len(passages), len(passages))
-            progress("writing", 0, len(passages))
-            manifest = await writer.publish(
-                base_url=contents.base_url, default_locale=contents.default_locale, pages=dict(contents.pages)
-            )
-        progress("writing", len(passages), len(passages))
+                    await writer.add(batch, vectors.embed(self.embedder, [passage.embedded for passage in batch]))
+            progress("embedding", total, total)
+            progress("writing", 0, total)
+            manifest = await writer.publish(base_url=base_url, default_locale=locale, pages=pages)
+        progress("writing", total, total)
         return manifest
 
 

@@ -45,7 +45,7 @@ class Sitemap:
         self._paths = dict.fromkeys(self._below(locations))
         if not self._paths:
             listed = f"such as {locations[0]}" if locations else "none at all"
-            raise IngestError(f"{address} lists no page below {self._root}, but {listed}. Give the sitemap of the site.")
+            raise IngestError(f"{address} lists no page below {self._root}, but {listed}. Give the site's own sitemap.")
         # A site served from elsewhere than it is published, say for a preview, is read here and cited there.
         published = next(location for location in locations if list(self._below([location])))
         self._base_url = base_url or str(httpx.URL(published).join(self._root.path))

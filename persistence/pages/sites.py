@@ -63,7 +63,7 @@ class Folder:
     def __init__(self, folder: Path, base_url: str | None) -> None:
         """List the folder's pages and learn their addresses from what they call canonical."""
         if any(folder.glob("docusaurus.config.*")):
-            raise IngestError(f"{folder} holds a site's sources. Run `npm run build` there and give {folder / 'build'}.")
+            raise IngestError(f"{folder} holds a site's sources. Run `npm run build` in it and give {folder}/build.")
         self._folder = folder
         self._files = sorted(file for file in folder.rglob("*.html") if file.name != "404.html")
         if not self._files:
@@ -89,17 +89,17 @@ class Folder:
             yield Found(self._path(_route(file, self._folder), canonical), html)
 
     def _learn(self, base_url: str | None) -> None:
-        """Take base URL and style of addresses from most of the first pages: some name another page as canonical."""
+        """Take base URL and style of addresses from most of the upper pages: some name another page as canonical."""
         bases: Counter[str] = Counter()
         slashes: Counter[bool] = Counter()
-        for file in self._files[:50]:
+        for file in sorted(self._files, key=lambda file: len(file.parts))[:50]:
             route = _route(file, self._folder)
             canonical, _ = read_links(file.read_bytes())
             if canonical and (base := _base(canonical, route)):
                 bases[base] += 1
                 slashes[canonical.endswith("/")] += bool(route)
         if not (base_url or bases):
-            raise IngestError(f"No page in {self._folder} names its canonical address. Give the site's with --base-url.")
+            raise IngestError(f"No page in {self._folder} names its own address as canonical. Give --base-url.")
         self._base_url = base_url or bases.most_common(1)[0][0]
         self._slash = slashes[True] > slashes[False]
 
