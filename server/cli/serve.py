@@ -102,7 +102,8 @@ def _serve(settings: "Settings", listening: socket.socket) -> int:
         server_header=False,
     )
     server = uvicorn.Server(config)
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal that stopped it once more when it is done
+    # uvicorn raises the signal that stopped it once more when it is done, and exits when the start failed.
+    with suppress(KeyboardInterrupt, SystemExit):
         server.run(sockets=[listening])
     if failures:
         raise failures[0]
