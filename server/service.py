@@ -43,6 +43,7 @@ class Service:
     index: "PassageIndex"
     retriever: Retriever
     answerers: "Answerers"
+    graph: "TurnGraph"
     engine: "TurnEngine"
 
 
@@ -83,6 +84,7 @@ async def open_service(
             index=index,
             retriever=searched,
             answerers=chosen,
+            graph=graph,
             engine=await stack.enter_async_context(open_engine(graph, turns, messages, trace)),
         )
 

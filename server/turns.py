@@ -156,14 +156,15 @@ class TurnEngine:
                     return
                 reset = True  # another attempt took over, or the turn was reaped: what was shown does not count
             turn = await self._turns.get(session_id, turn_id)
+            if turn and turn.status == "running":
+                await asyncio.sleep(TICK)
+                continue
             message = turn and await self._messages.get(session_id, turn.message_id)
             if not turn or not message:
                 raise not_found("turn")
-            if turn.status != "running":
-                for sent in _replay(turn, message, reset=reset):
-                    yield sent
-                return
-            await asyncio.sleep(TICK)
+            for sent in _replay(turn, message, reset=reset):
+                yield sent
+            return
 
     async def result(self, session_id: UUID, turn_id: UUID) -> tuple[TurnOpened, MessageGiven, End]:
         """Wait for a turn to end; return the events that opened and ended it. Raises what `follow` raises."""
