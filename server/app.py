@@ -11,10 +11,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.logs import RequestLog
 from server.problems import Problem, answer_with_problems, respond
+from server.requests import BODY_LIMIT
 from server.routes import chat, feedback, meta, search, sessions, threads
 from server.service import Service, open_service
 from server.settings import Settings, load_settings
-from server.wire import BODY_LIMIT
 
 Opening = Callable[[Settings], AbstractAsyncContextManager[Service]]
 

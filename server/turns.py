@@ -11,25 +11,22 @@ import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
 
-from graph.build import ConstrainedQuestion, GroundedQuestion, TurnGraph, run_turn
-from graph.errors import CitesideError, StoreUnavailable
+from graph.build import TurnGraph, run_turn
+from graph.errors import StoreUnavailable
 from graph.events import Delta, Passages, VerdictGiven
-from graph.types import Answer, Scope, Selection
 from persistence.ids import new_id
-from persistence.messages import AssistantMetadata, Failure, Message, Messages
-from persistence.turns import Beat, Ended, KeyReused, Preface, Started, ThreadUnknown, Turn, TurnRunning, Turns
-from server.history import grounded_history, selection_history
+from persistence.messages import AssistantMetadata, Message, Messages
+from persistence.turns import KeyReused, Preface, Started, ThreadUnknown, Turn, TurnRunning, Turns
 from server.logs import log_for
-from server.problems import FAILURES, Problem, failure, not_found
+from server.problems import Problem, failure, not_found
+from server.requests import ChatRequest
+from server.run import Ending, Run, last_words, outcome, question_of
 from server.transcript import Sent, Transcript, closing
-from server.wire import ChatRequest, End, MessageGiven, Source, TurnOpened
+from server.wire import End, MessageGiven, TurnOpened
 
 log = log_for(__name__)
 
@@ -45,53 +42,8 @@ DRAIN = 20.0
 SETTLE = 30.0
 """Seconds for which the end of a turn is offered to a store that is away."""
 
-Question = GroundedQuestion | ConstrainedQuestion
 Trace = Callable[[UUID, UUID], RunnableConfig | None]
 """Says for a thread and a message how LangSmith hears of the run; None when it does not."""
-
-
-class Ending(NamedTuple):
-    """How a turn ended; `code` names a failure."""
-
-    status: Ended
-    code: str | None = None
-
-
-@dataclass(slots=True)
-class Run:
-    """A turn that runs in this worker."""
-
-    session_id: UUID
-    started: Started
-    question: Question
-    transcript: Transcript
-    work: asyncio.Task[Answer]
-    stopped: Ending | None = None
-    preface: Preface | None = None
-    beat: Beat | None = None
-    stored: int = 0
-
-    def stop(self, ending: Ending) -> None:
-        """End the turn as soon as its graph lets go; the first reason given holds."""
-        self.stopped = self.stopped or ending
-        self.work.cancel()
-
-    def next_beat(self) -> Beat:
-        """Return what to tell the store: the text since the last beat, or that beat as it was while it is in doubt."""
-        if self.beat is None:
-            text = self.transcript.text[self.stored :]
-            self.beat = Beat(self.started.turn_id, self.started.attempt, self.stored, text)
-        return self.beat
-
-    def heard(self, reply: str) -> None:
-        """Take the store's reply to the last beat."""
-        if self.beat:
-            self.stored += len(self.beat.text)
-            self.beat = None
-        if reply == "cancel":
-            self.stop(Ending("cancelled"))
-        elif reply == "lost":
-            self.stop(Ending("interrupted", "interrupted"))
 
 
 class TurnEngine:
@@ -197,7 +149,7 @@ class TurnEngine:
             await asyncio.wait({self._ticker})
 
     def _launch(self, session_id: UUID, started: Started, asked: ChatRequest) -> None:
-        question = _question(asked, started)
+        question = question_of(asked, started)
         told = AssistantMetadata.opening(asked.mode)
         opened = TurnOpened(
             thread_id=started.thread_id,
@@ -225,15 +177,15 @@ class TurnEngine:
         if not run.work.done():
             run.stop(Ending("failed", "timeout"))
             await asyncio.wait({run.work})
-        answer, ending = _outcome(run)
+        answer, ending = outcome(run)
         run.transcript.reached("end")
-        message = _last_words(run, answer, ending)
+        message = last_words(run, answer, ending)
         try:
             await self._settle(run, message)
         except Exception as error:
             code = error.code if isinstance(error, StoreUnavailable) else "internal"
             log.error("turn not stored", turn_id=run.started.turn_id, exc_info=error)
-            run.transcript.close(_last_words(run, answer, Ending("failed", code)))
+            run.transcript.close(last_words(run, answer, Ending("failed", code)))
         finally:
             del self._runs[run.started.turn_id]  # readers that follow it keep the transcript
         log.info(
@@ -307,60 +259,6 @@ async def open_engine(graph: TurnGraph, turns: Turns, messages: Messages, trace:
         yield engine
     finally:
         await engine.drain()
-
-
-def _question(asked: ChatRequest, started: Started) -> Question:
-    at = asked.source or Source()
-    locale = at.locale or "en"
-    if asked.selected_text is None:
-        return GroundedQuestion(
-            question=asked.message,
-            scope=Scope(version=at.version, locale=at.locale, path=at.path),
-            locale=locale,
-            history=grounded_history(started.earlier),
-        )
-    return ConstrainedQuestion(
-        question=asked.message,
-        selection=Selection(text=asked.selected_text),
-        locale=locale,
-        earlier=selection_history(started.earlier, asked.selected_text),
-    )
-
-
-def _outcome(run: Run) -> tuple[Answer | None, Ending]:
-    """Return what a graph that ended left behind: its answer, or why there is none."""
-    error = None if run.work.cancelled() else run.work.exception()
-    if not run.work.cancelled() and error is None:
-        return run.work.result(), Ending("completed")
-    if run.stopped:
-        return None, run.stopped
-    code = error.code if isinstance(error, CitesideError) and error.code in FAILURES else "internal"
-    log.error("turn failed", turn_id=run.started.turn_id, code=code, exc_info=error)
-    return None, Ending("failed", code)
-
-
-def _last_words(run: Run, answer: Answer | None, ending: Ending) -> Message:
-    """Return the message of a turn that ended, complete or not; the store knows better when it was created."""
-    metadata = run.transcript.preface.metadata()
-    common = type(answer).model_fields.keys() & type(metadata).model_fields.keys() if answer else ()
-    update = {name: getattr(answer, name) for name in common}
-    update["scope"] = run.question.scope if isinstance(run.question, GroundedQuestion) else None
-    update["timings"] = run.transcript.timings
-    update["error"] = Failure(code=ending.code, detail=FAILURES[ending.code]) if ending.code else None
-    return Message(
-        id=run.started.message_id,
-        thread_id=run.started.thread_id,
-        turn_id=run.started.turn_id,
-        attempt=run.started.attempt,
-        seq=0,
-        role="assistant",
-        content=run.transcript.text,
-        status=ending.status,
-        created_at=datetime.now(UTC),
-        tokens=answer.tokens if answer else None,
-        model=answer.model if answer else None,
-        metadata=metadata.model_copy(update=update),
-    )
 
 
 def _replay(turn: Turn, message: Message, *, reset: bool) -> list[Sent]:

@@ -9,10 +9,11 @@ from sse_starlette import EventSourceResponse
 
 from persistence.sessions import Session
 from server.problems import failure, not_found
+from server.requests import ChatRequest
 from server.routes.deps import ServiceDep, SessionDep
 from server.service import Service
 from server.sse import encoded
-from server.wire import ChatAnswer, ChatRequest, TurnAccepted, TurnState
+from server.wire import ChatAnswer, TurnAccepted, TurnState
 
 router = APIRouter(tags=["chat"])
 

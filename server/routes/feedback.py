@@ -5,8 +5,8 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from server.problems import not_found
+from server.requests import FeedbackRequest
 from server.routes.deps import ServiceDep, SessionDep
-from server.wire import FeedbackRequest
 
 router = APIRouter(tags=["messages"])
 

@@ -6,8 +6,9 @@ from fastapi import APIRouter
 
 from graph.types import Notice
 from server.problems import failure
+from server.requests import ChatRequest
 from server.routes.deps import ServiceDep
-from server.wire import ChatRequest, Config, Limits, Ready
+from server.wire import Config, Limits, Ready
 
 router = APIRouter(tags=["server"])
 

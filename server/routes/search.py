@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from graph.types import Scope
+from server.requests import MESSAGE_LIMIT, STORABLE, Line
 from server.routes.deps import ServiceDep, SessionDep
-from server.wire import MESSAGE_LIMIT, STORABLE, FoundPassage, Line, SearchAnswer
+from server.wire import FoundPassage, SearchAnswer
 
 router = APIRouter(tags=["search"])
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from server.requests import SessionRequest
 from server.routes.deps import ServiceDep, SessionDep
-from server.wire import SessionGiven, SessionRequest
+from server.wire import SessionGiven
 
 router = APIRouter(tags=["sessions"])
 

@@ -6,8 +6,9 @@ from fastapi import APIRouter
 
 from persistence.threads import Order, Page, Thread
 from server.problems import not_found
+from server.requests import ThreadRename, ThreadRequest
 from server.routes.deps import After, Limit, ServiceDep, SessionDep
-from server.wire import ListedAnswer, MessagePage, ShownQuestion, ThreadRename, ThreadRequest, shown
+from server.wire import ListedAnswer, MessagePage, ShownQuestion, shown
 
 router = APIRouter(prefix="/threads", tags=["threads"])
 

@@ -1,0 +1,122 @@
+"""A turn that runs in this worker: what it was asked, how it is stopped, and what it leaves behind."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from graph.build import ConstrainedQuestion, GroundedQuestion
+from graph.errors import CitesideError
+from graph.types import Answer, Scope, Selection
+from persistence.messages import Failure, Message
+from persistence.turns import Beat, Ended, Preface, Started
+from server.history import grounded_history, selection_history
+from server.logs import log_for
+from server.problems import FAILURES
+from server.requests import ChatRequest, Source
+from server.transcript import Transcript
+
+log = log_for(__name__)
+
+Question = GroundedQuestion | ConstrainedQuestion
+
+
+class Ending(NamedTuple):
+    """How a turn ended; `code` names a failure."""
+
+    status: Ended
+    code: str | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """A turn that runs in this worker, and what the store knows of it: a preface, the first `stored` code points,
+    and perhaps `beat`, which was sent and not acknowledged."""
+
+    session_id: UUID
+    started: Started
+    question: Question
+    transcript: Transcript
+    work: asyncio.Task[Answer]
+    stopped: Ending | None = None
+    preface: Preface | None = None
+    beat: Beat | None = None
+    stored: int = 0
+
+    def stop(self, ending: Ending) -> None:
+        """End the turn as soon as its graph lets go; the first reason given holds."""
+        self.stopped = self.stopped or ending
+        self.work.cancel()
+
+    def next_beat(self) -> Beat:
+        """Return what to tell the store: the text since the last beat, or that beat as it was while it is in doubt."""
+        if self.beat is None:
+            text = self.transcript.text[self.stored :]
+            self.beat = Beat(self.started.turn_id, self.started.attempt, self.stored, text)
+        return self.beat
+
+    def heard(self, reply: str) -> None:
+        """Take the store's reply to the last beat."""
+        if self.beat:
+            self.stored += len(self.beat.text)
+            self.beat = None
+        if reply == "cancel":
+            self.stop(Ending("cancelled"))
+        elif reply == "lost":
+            self.stop(Ending("interrupted", "interrupted"))
+
+
+def question_of(asked: ChatRequest, started: Started) -> Question:
+    """Return what the graph is asked: the question with its scope or selection, and the turns before it."""
+    at = asked.source or Source()
+    locale = at.locale or "en"
+    if asked.selected_text is None:
+        return GroundedQuestion(
+            question=asked.message,
+            scope=Scope(version=at.version, locale=at.locale, path=at.path),
+            locale=locale,
+            history=grounded_history(started.earlier),
+        )
+    return ConstrainedQuestion(
+        question=asked.message,
+        selection=Selection(text=asked.selected_text),
+        locale=locale,
+        earlier=selection_history(started.earlier, asked.selected_text),
+    )
+
+
+def outcome(run: Run) -> tuple[Answer | None, Ending]:
+    """Return what a graph that ended left behind: its answer, or why there is none."""
+    error = None if run.work.cancelled() else run.work.exception()
+    if not run.work.cancelled() and error is None:
+        return run.work.result(), Ending("completed")
+    if run.stopped:
+        return None, run.stopped
+    code = error.code if isinstance(error, CitesideError) and error.code in FAILURES else "internal"
+    log.error("turn failed", turn_id=run.started.turn_id, code=code, exc_info=error)
+    return None, Ending("failed", code)
+
+
+def last_words(run: Run, answer: Answer | None, ending: Ending) -> Message:
+    """Return the message of a turn that ended, complete or not; the store knows better when it was created."""
+    metadata = run.transcript.preface.metadata()
+    common = type(answer).model_fields.keys() & type(metadata).model_fields.keys() if answer else ()
+    update = {name: getattr(answer, name) for name in common}
+    update["scope"] = run.question.scope if isinstance(run.question, GroundedQuestion) else None
+    update["timings"] = run.transcript.timings
+    update["error"] = Failure(code=ending.code, detail=FAILURES[ending.code]) if ending.code else None
+    return Message(
+        id=run.started.message_id,
+        thread_id=run.started.thread_id,
+        turn_id=run.started.turn_id,
+        attempt=run.started.attempt,
+        seq=0,
+        role="assistant",
+        content=run.transcript.text,
+        status=ending.status,
+        created_at=datetime.now(UTC),
+        tokens=answer.tokens if answer else None,
+        model=answer.model if answer else None,
+        metadata=metadata.model_copy(update=update),
+    )
