@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
@@ -17,6 +17,9 @@ from graph.ports import Claim, Finish, Lack, MissingKind, Piece
 from graph.prompts import condense_messages, constrained_messages, grounded_messages
 from graph.types import Exchange, Passage
 
+_JSON = json.JSONDecoder(strict=False)  # a quote of several lines is copied with its line breaks
+_UNFINISHED = ("Unterminated", "Invalid \\")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # NUL and lone surrogates, which Postgres and UTF-8 refuse
 _ENDINGS: dict[str, Literal["stop", "length"]] = {"stop": "stop", "end_turn": "stop", "length": "length"}
 
 
@@ -43,15 +46,12 @@ class ModelSelectionAnswerer:
     async def claims(
         self, question: str, selection: str, earlier: Sequence[Exchange]
     ) -> AsyncIterator[Claim | Lack | Finish]:
-        """Yield what each line of the model's reply holds; lines that are not of the agreed form are left out."""
+        """Yield what the objects of the model's reply hold; what is not of the agreed form is left out."""
         buffered = ""
         async for piece in _pieces(self.model, constrained_messages(question, selection, earlier), self.name):
-            *lines, buffered = (buffered + piece.text).split("\n")
-            if piece.finish:
-                lines.append(buffered)
-            for line in lines:
-                if item := parse_line(line):
-                    yield item
+            items, buffered = take_items(buffered + piece.text, final=piece.finish is not None)
+            for item in items:
+                yield item
             if piece.finish:
                 yield Finish(finish=piece.finish, tokens=piece.tokens)
 
@@ -74,18 +74,33 @@ class ModelCondenser:
         return rewritten if 0 < len(rewritten) <= 4_000 else condense(question, history)
 
 
-def parse_line(line: str) -> Claim | Lack | None:
-    """Return the claim or lack on a line of a model's reply; None for anything else it may have written."""
-    found = re.search(r"\{.*\}", line)
-    if not found:
-        return None
+def take_items(text: str, *, final: bool) -> tuple[list[Claim | Lack], str]:
+    """Return the claims and lacks of a reply, whatever stands around them, and its end where one may have begun."""
+    found: list[Claim | Lack] = []
+    at = text.find("{")
+    while at >= 0:
+        end = at + 1
+        try:
+            value, after = _JSON.raw_decode(text, at)
+            if item := _item(value):
+                found.append(item)
+                end = after
+        except json.JSONDecodeError as error:
+            if not final and (error.pos == len(text) or error.msg.startswith(_UNFINISHED)):
+                return found, text[at:]
+        except RecursionError:
+            pass
+        at = text.find("{", end)
+    return found, ""
+
+
+def _item(value: Mapping[str, Any]) -> Claim | Lack | None:
     try:
-        value = json.loads(found[0])
         if "missing" in value:
             kind = value["missing"] if value["missing"] in get_args(MissingKind) else "fact"
-            return Lack(kind=cast(MissingKind, kind), about=value["about"])
-        return Claim(sentence=value["sentence"].strip(), quote=value["quote"].strip())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ValidationError):
+            return Lack(kind=kind, about=value["about"])
+        return Claim(sentence=value["sentence"], quote=value["quote"])
+    except (KeyError, ValidationError):
         return None
 
 
@@ -105,7 +120,8 @@ async def _pieces(model: BaseChatModel, messages: list[BaseMessage], name: str) 
                 finish = chunk.response_metadata.get("finish_reason") or finish
                 if chunk.usage_metadata:
                     tokens = chunk.usage_metadata["total_tokens"]
-                if text := reasoning.feed(chunk.text):
+                text = _UNSTORABLE.sub("", reasoning.feed(chunk.text))
+                if text := text if begun else text.lstrip():
                     begun = True
                     yield Piece(text=text)
     except CitesideError:
