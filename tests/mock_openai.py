@@ -15,9 +15,9 @@ class Script:
     """What the endpoint says to each request, as streamed deltas, and how it ends.
 
     A piece is text, or a whole `delta` such as `{"reasoning_content": "..."}`. Without a fault the reply ends with
-    `finish` (None: a clean end without a finish reason), and with its usage when that was asked for. `fault` comes behind the pieces:
-    "cut" drops the connection, "malformed" and "error_event" send such a line, "silent" sends nothing any more;
-    "status" answers with `status` instead of a stream.
+    `finish` (None: a clean end without a finish reason), and with its usage when that was asked for. `fault` comes
+    behind the pieces: "cut" drops the connection, "malformed" and "error_event" send such a line, "silent" sends
+    nothing any more; "status" answers with `status` instead of a stream.
     """
 
     pieces: Sequence[str | dict[str, Any]] = ()
