@@ -48,7 +48,7 @@ class ExtractiveAnswerer:
         weight = _weights([p.text for p in passages])
         wants_code = asked_kind(question) in {"steps", "code"}
         relevance = [_relevance(p, terms, weight) + _FIRST / (1 + i) for i, p in enumerate(passages)]
-        ranked = sorted(range(len(passages)), key=lambda i: -relevance[i])
+        ranked = sorted((i for i, p in enumerate(passages) if _sayable(p.text)), key=lambda i: -relevance[i])
         said = ""
         for rank, i in enumerate(ranked[: 1 + _SIDE_PASSAGES]):
             passage = passages[i]

@@ -57,7 +57,7 @@ def split_units(text: str) -> list[Unit]:
             found.append(Unit(start, end, "label", block))
             at += 1
         elif "\t" in line:
-            found.append(Unit(*_trimmed(text, start, end), "row", block))
+            found.append(Unit(start, end, "row", block))  # not trimmed: an empty cell at its end is a cell
             at += 1
         else:
             at = _paragraph(text, lines, at, block, found)

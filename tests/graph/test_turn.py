@@ -1,7 +1,6 @@
 """A grounded turn over the whole graph: what is streamed, in which order, and what the answer holds in the end."""
 
 from collections.abc import Sequence
-from typing import get_type_hints
 
 import pytest
 from langgraph.runtime import Runtime
@@ -13,7 +12,7 @@ from graph.events import Delta, Event, OfferedPassage, Passages, Status
 from graph.extractive import ExtractiveAnswerer
 from graph.grounded import Grounded
 from graph.ports import Claim, Piece, Retriever
-from graph.state import Selected, ToAnswerSelection
+from graph.state import Answered, Assessed, Selected, ToAnswerSelection
 from graph.sufficiency import WordSufficiency
 from graph.texts import say
 from graph.types import (
@@ -52,12 +51,13 @@ def passage(name: str, text: str, score: float = 0.9, *, coverage: float = 1.0, 
 
 LIMITS = passage("limits", "A notebook holds 15 pages. Sharing needs an account.")
 PLANS = passage("plans", "Plan B holds 100 pages.", 0.8)
+STOP = Piece(finish="stop", tokens=7)
 QUESTION = "How many pages does a notebook hold?"
 
 
-def graph(retriever: Retriever, *pieces: str, error: CitesideError | None = None, **options: Piece) -> TurnGraph:
+def graph(retriever: Retriever, *pieces: str, error: CitesideError | None = None, finish: Piece = STOP) -> TurnGraph:
     return build_graph(
-        Grounded(retriever, SaysPieces(pieces, error, **options)), Constrained(SaysClaims(), WordSufficiency())
+        Grounded(retriever, SaysPieces(pieces, error, finish)), Constrained(SaysClaims(), WordSufficiency())
     )
 
 
@@ -123,9 +123,8 @@ async def test_an_answer_streams_behind_its_passages_and_leads_to_their_words() 
 
 
 async def test_a_question_the_docs_do_not_cover_costs_no_model_call() -> None:
-    far = [
-        passage(name, "Text.", score, coverage=0.0) for name, score in (("a", 0.1), ("b", 0.2), ("c", 0.3), ("d", 0.4))
-    ]
+    scores = {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4}
+    far = [passage(name, "Text.", score, coverage=0.0) for name, score in scores.items()]
     turn = graph(Finds([*far, far[0]]), error=CitesideError("the model was asked"))
     answer, events = await run(turn, GroundedQuestion(question=QUESTION, locale="de-CH"))
     text = f"{say('not_covered', 'de')} {say('nearest', 'de', pages='D, C, B')}"
@@ -205,9 +204,7 @@ async def test_without_a_model_the_reader_is_told() -> None:
     ("wanted", "found", "told"),
     [("de", "en", True), ("de", "de", False), ("de", None, False), (None, "en", False)],
 )
-async def test_a_reader_is_told_when_pages_are_in_another_language(
-    wanted: str | None, found: str | None, told: bool
-) -> None:
+async def test_a_reader_is_told_of_pages_in_another_language(wanted: str | None, found: str | None, told: bool) -> None:
     turn = graph(Finds([passage("limits", LIMITS.text, locale=found)]), "15 pages [1].")
     answer, _ = await run(turn, GroundedQuestion(question=QUESTION, scope=Scope(locale=wanted), locale="de"))
     notice = Notice(code="scope_fallback", detail=say("notice_scope_fallback", "de"))
@@ -236,22 +233,19 @@ async def test_a_node_runs_alone() -> None:
 
 
 async def test_constrained_nodes_are_handed_neither_passages_nor_grounded_turns() -> None:
-    """LangGraph hands a node the keys of the type it declares: those of the whole turn are set here, and do not arrive."""
+    """LangGraph hands a node the keys of the type it declares: the others are set here and do not arrive."""
     seen: list[Sequence[str]] = []
 
-    class Watching(WordSufficiency):
-        pass
-
     class Spies(Constrained):
-        async def assess(self, state: Selected, runtime: Runtime):  # type: ignore[no-untyped-def]
+        async def assess(self, state: Selected, runtime: Runtime) -> Assessed:
             seen.append(sorted(state))
             return await super().assess(state, runtime)
 
-        async def answer_selection(self, state: ToAnswerSelection, runtime: Runtime):  # type: ignore[no-untyped-def]
+        async def answer_selection(self, state: ToAnswerSelection, runtime: Runtime) -> Answered:
             seen.append(sorted(state))
             return await super().answer_selection(state, runtime)
 
-    turn = build_graph(Grounded(ForbiddenRetriever(), SaysPieces()), Spies(SaysClaims(), Watching()))
+    turn = build_graph(Grounded(ForbiddenRetriever(), SaysPieces()), Spies(SaysClaims(), WordSufficiency()))
     await turn.ainvoke(
         {
             "question": QUESTION,
@@ -268,4 +262,3 @@ async def test_constrained_nodes_are_handed_neither_passages_nor_grounded_turns(
         ["locale", "question", "selection"],
         ["earlier", "locale", "question", "selection", "verdict"],
     ]
-    assert sorted({*get_type_hints(Selected), *get_type_hints(ToAnswerSelection)}) == seen[1]
