@@ -204,5 +204,5 @@ def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[
     return tuple(
         Span(start=statement.start, end=statement.end)
         for statement in statements(text, marks)
-        if support(statement.text, " ".join(passages[n - 1].text for n in statement.markers)) < DOUBTED
+        if support(statement.text, "\n\n".join(passages[n - 1].text for n in statement.markers)) < DOUBTED
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from graph.terms import content_terms, names, negated, numbers
 from graph.types import Passage
+from graph.units import quotable
 
 DOUBTED = 0.5
 """A grounded sentence below this support is marked as unsupported."""
@@ -24,7 +25,7 @@ def support(sentence: str, evidence: str) -> float:
     """Return how far `evidence` supports `sentence`, from 0 to 1.
 
     The share of the sentence's content terms that the evidence contains; 0 when a number of the sentence is
-    missing from it, halved when a name is missing, halved when one denies and the other does not.
+    missing from it, halved when a name is missing, a third of it when either it or the nearest sentence denies alone.
     """
     terms = content_terms(sentence)
     if not terms:
@@ -34,9 +35,15 @@ def support(sentence: str, evidence: str) -> float:
         return 0.0
     if strange_names(sentence, evidence):
         score /= 2
-    if negated(sentence) != negated(evidence):
-        score /= 2
+    if negated(sentence) != negated(_nearest(terms, evidence)):
+        score /= 3
     return score
+
+
+def _nearest(terms: frozenset[str], text: str) -> str:
+    """Return the sentence of `text` that shares the most terms: a "not" elsewhere in it denies nothing here."""
+    found = [text[u.start : u.end] for u in quotable(text)]
+    return max(found, key=lambda words: len(terms & content_terms(words)), default="")
 
 
 def strange_names(sentence: str, evidence: str) -> set[str]:

@@ -186,10 +186,13 @@ def test_the_sentences_of_an_answer_know_their_markers() -> None:
         "another number": ("A notebook holds 20 pages [1].", True),
         "denied": ("Sharing does not need an account [1].", True),
         "an invented name": ("Sharing needs a Dropbox account [1].", True),
+        "a denial dropped": ("Sharing is free [2].", True),
+        "said beside something denied": ("Notebooks stay really small [2].", False),
         "not cited": ("A notebook holds 15 pages.", True),
         "outside knowledge": ("Whales are mammals [1].", True),
     }.values(),
 )
 def test_sentences_that_no_cited_passage_supports_are_marked(sentence: str, doubted: bool) -> None:
-    text, marks = gate(sentence, offered=1)
-    assert unsupported(text, marks, [passage(LIMITS)]) == ((Span(start=0, end=len(text)),) if doubted else ())
+    text, marks = gate(sentence, offered=2)
+    denying = passage("Notebooks are small. Sharing is not free.", 2)
+    assert unsupported(text, marks, [passage(LIMITS), denying]) == ((Span(start=0, end=len(text)),) if doubted else ())
