@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import IO, cast
 
 import qdrant_edge as edge
@@ -103,7 +104,8 @@ def _load(folder: Path) -> EmbeddedGeneration:
         manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
         return EmbeddedGeneration(manifest, edge.EdgeShard.load(str(folder / "shard")))
     except Exception as error:  # qdrant_edge raises nothing more precise
-        message = f"The index in {folder} cannot be opened: {error}. Run `citeside ingest` to write it anew."
+        reason = str(error).partition("\n")[0]
+        message = f"The index in {folder} cannot be opened: {reason}. Run `citeside ingest` to write it anew."
         raise IndexUnavailable(message) from error
 
 
@@ -204,7 +206,8 @@ def _own(folder: Path) -> IO[str]:
         message = f"The index in {folder} is in use by {owner}. Stop that process, or share a Qdrant by QDRANT_URL."
         raise AlreadyOwned(message) from None
     lock.truncate()
-    lock.write(f"process {os.getpid()} ({' '.join(sys.orig_argv)})")
+    command = shorten(" ".join(sys.orig_argv), 200, placeholder=" ...")
+    lock.write(f"process {os.getpid()} ({command})")
     lock.flush()
     return lock
 

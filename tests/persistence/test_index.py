@@ -1,0 +1,249 @@
+"""What every engine of the index must do. CITESIDE_TEST_QDRANT_URL adds a real server to those tested."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from langchain_core.embeddings import Embeddings
+from langchain_qdrant import QdrantVectorStore, RetrievalMode
+from langchain_qdrant.sparse_embeddings import SparseEmbeddings, SparseVector
+from qdrant_client import AsyncQdrantClient, QdrantClient, models
+
+from graph.errors import IndexMissing, IndexUnavailable
+from graph.types import Passage, Scope
+from persistence.embeddings import NoEmbedder
+from persistence.index import PassageIndex, open_index, open_writer
+from persistence.index.engine import Question
+from persistence.index.keywords import Keywords, question_terms
+from persistence.index.manifest import Visible
+from persistence.index.remote import Server, draft_on
+from tests.persistence.engines import Letters, Library, library, passage
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant"),
+]
+
+SHARE = passage("docs/share#links", "Send the link of a notebook to share it.", heading="Links")
+LIMITS = passage("docs/limits", "A notebook holds 200 pages.")
+EXPORT = passage("docs/export", "Export a notebook as a PDF file.")
+
+EVERYBODY = Scope()
+
+needs_server = pytest.mark.skipif(
+    "CITESIDE_TEST_QDRANT_URL" not in os.environ, reason="CITESIDE_TEST_QDRANT_URL names no Qdrant server"
+)
+
+
+@pytest.fixture(params=["embedded", "client", pytest.param("server", marks=needs_server)])
+async def shelf(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Library]:
+    monkeypatch.setattr("persistence.index.remote.SECONDS_BETWEEN_CHECKS", 0)
+    async with library(request.param, tmp_path) as opened:
+        yield opened
+
+
+async def found(shelf: Library, question: str, scope: Scope = EVERYBODY) -> list[str]:
+    """Return the paths that a question finds, best first."""
+    return [hit.path for hit in await PassageIndex(shelf.engine, Letters()).search(question, scope=scope, limit=10)]
+
+
+async def test_a_question_finds_the_passage_it_is_about_with_all_that_is_shown_of_it(shelf: Library) -> None:
+    await shelf.ingest([LIMITS, SHARE, EXPORT], Letters())
+    first, *others = await PassageIndex(shelf.engine, Letters()).search("Can I share links?", scope=Scope(), limit=2)
+    assert first == Passage(
+        id=SHARE.id,
+        url="https://docs.example.com/docs/share#links",
+        path="docs/share#links",
+        title="Notebook",
+        heading="Links",
+        text="Send the link of a notebook to share it.",
+        version="2.0",
+        locale="en",
+        score=first.score,
+        coverage=1.0,
+    )
+    assert len(others) == 1
+
+
+async def test_scores_are_cosines_and_coverage_weighs_rare_words_most(shelf: Library) -> None:
+    await shelf.ingest([LIMITS, SHARE, EXPORT], Letters())
+    hits = await PassageIndex(shelf.engine, Letters()).search(SHARE.embedded, scope=Scope(), limit=3)
+    assert hits[0].score == pytest.approx(1, abs=1e-3)
+    assert all(0 < hit.score < 0.999 for hit in hits[1:])
+    (about_pdf,) = [
+        hit
+        for hit in await PassageIndex(shelf.engine, Letters()).search("notebook pdf unicorns", scope=Scope(), limit=3)
+        if hit.path == EXPORT.path
+    ]
+    idf = {"notebook": 0.1335, "pdf": 0.9808, "unicorns": 2.0794}  # ln(1 + (3 - n + 0.5) / (n + 0.5)) for n = 3, 1, 0
+    assert about_pdf.coverage == pytest.approx((idf["notebook"] + idf["pdf"]) / sum(idf.values()), abs=1e-3)
+
+
+async def test_without_vectors_words_alone_find_and_score(shelf: Library) -> None:
+    await shelf.ingest([LIMITS, SHARE, EXPORT], NoEmbedder())
+    index = PassageIndex(shelf.engine, NoEmbedder())
+    (hit,) = await index.search("sharing links", scope=Scope(), limit=5)
+    assert (hit.path, hit.score, hit.coverage) == (SHARE.path, 1.0, 1.0)
+    assert await index.search("what is it?", scope=Scope(), limit=5) == []
+
+
+VERSIONS = [
+    passage("docs/share", "share"),
+    passage("docs/1.0/share", "share", version="1.0", last=False),
+    passage("docs/next/share", "share", version="current", last=False),
+    passage("api/share", "share", plugin="docs-api", version="5"),
+    passage("api/4/share", "share", plugin="docs-api", version="4", last=False),
+    passage("blog/share", "share", plugin=None, version=None),
+    passage("de/docs/share", "share", locale="de"),
+    passage("de/docs/1.0/share", "share", locale="de", version="1.0", last=False),
+]
+
+
+@pytest.mark.parametrize(
+    ("scope", "seen"),
+    [
+        (Scope(), {"docs/share", "api/share", "blog/share"}),
+        (Scope(version="1.0"), {"docs/1.0/share", "api/share", "blog/share"}),
+        (Scope(path="docs/next/share#top"), {"docs/next/share", "api/share", "blog/share"}),
+        (Scope(path="/api/4/share"), {"docs/share", "api/4/share", "blog/share"}),
+        (Scope(path="api/share", version="4"), {"docs/share", "api/4/share", "blog/share"}),
+        (Scope(path="blog/share"), {"docs/share", "api/share", "blog/share"}),
+        (Scope(version="0.1"), {"docs/share", "api/share", "blog/share"}),
+        (Scope(locale="de"), {"de/docs/share"}),
+        (Scope(locale="de", path="de/docs/1.0/share"), {"de/docs/1.0/share"}),
+        (Scope(locale="fr"), {"docs/share", "api/share", "blog/share"}),
+    ],
+)
+async def test_a_reader_sees_their_version_and_the_last_of_everything_else(
+    shelf: Library, scope: Scope, seen: set[str]
+) -> None:
+    await shelf.ingest(VERSIONS, Letters())
+    assert set(await found(shelf, "share", scope)) == seen
+
+
+async def test_words_are_found_in_the_forms_of_their_language(shelf: Library) -> None:
+    german = passage("de/docs/a", "Die Häuser werden verschoben.", title="Q", locale="de")
+    japanese = passage("ja/docs/b", "ドキュメントの設定を変更する", title="Q", locale="ja")
+    await shelf.ingest([german, japanese], NoEmbedder())
+    index = PassageIndex(shelf.engine, NoEmbedder())
+    (house,) = await index.search("Haus", scope=Scope(locale="de"), limit=5)
+    (setting,) = await index.search("設定を変更するには?", scope=Scope(locale="ja"), limit=5)
+    assert (house.id, setting.id) == (german.id, japanese.id)
+
+
+async def test_the_next_search_reads_what_an_ingest_has_published(shelf: Library) -> None:
+    await shelf.ingest([LIMITS], Letters())
+    assert await found(shelf, "notebook") == [LIMITS.path]
+    await shelf.ingest([EXPORT], Letters())
+    assert await found(shelf, "notebook") == [EXPORT.path]
+
+
+async def test_a_search_under_way_ends_on_the_generation_it_began_with(shelf: Library) -> None:
+    await shelf.ingest([LIMITS], Letters())
+    before = await shelf.engine.current()
+    await shelf.ingest([EXPORT], Letters())
+    assert await found(shelf, "notebook") == [EXPORT.path]
+    assert before
+    terms = question_terms("notebook", "en")
+    (hit,) = await before.search(Question(None, terms, Visible("en", ("docs-default-2.0",)), 5))
+    assert hit.id == LIMITS.id
+
+
+async def test_an_ingest_that_fails_leaves_the_old_index_and_nothing_of_its_own(shelf: Library) -> None:
+    manifest = await shelf.ingest([LIMITS], Letters())
+    with pytest.raises(RuntimeError, match="the power went"):
+        async with shelf.draft(Letters.dimensions) as draft:
+            await shelf.write(draft, [EXPORT], Letters())
+            raise RuntimeError("the power went")
+    assert await found(shelf, "notebook") == [LIMITS.path]
+    assert await shelf.generations() == [manifest.generation]
+
+
+async def test_one_generation_is_kept_besides_the_current_one(shelf: Library) -> None:
+    written = [(await shelf.ingest([kept], Letters())).generation for kept in (LIMITS, SHARE, EXPORT)]
+    assert await shelf.generations() == sorted(written[1:])
+
+
+async def test_the_manifest_says_what_was_ingested(shelf: Library) -> None:
+    written = await shelf.ingest(VERSIONS, Letters())
+    assert await PassageIndex(shelf.engine, Letters()).manifest() == written
+    assert (written.passages, written.locales, written.embedding_model) == (8, ("de", "en"), "letters")
+
+
+async def test_before_any_ingest_the_command_to_run_is_named(shelf: Library) -> None:
+    assert await PassageIndex(shelf.engine, Letters()).manifest() is None
+    with pytest.raises(IndexMissing, match="Run `citeside ingest`"):
+        await found(shelf, "notebook")
+
+
+async def test_an_index_of_another_model_asks_for_a_new_ingest(shelf: Library) -> None:
+    await shelf.ingest([LIMITS], Letters())
+    with pytest.raises(IndexMissing, match=r"'letters', but 'none' is configured. Run `citeside ingest` again"):
+        await PassageIndex(shelf.engine, NoEmbedder()).search("notebook", scope=Scope(), limit=5)
+
+
+async def test_many_readers_search_at_once(shelf: Library) -> None:
+    await shelf.ingest([LIMITS, SHARE, EXPORT], Letters())
+    alone = await found(shelf, "share links")
+    assert await asyncio.gather(*(found(shelf, "share links") for _ in range(16))) == [alone] * 16
+
+
+class LetterEmbeddings(Embeddings):
+    """The same vectors as LangChain asks for them."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return next(iter(Letters().embed_passages(texts))).tolist()
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
+class Bm25Embeddings(SparseEmbeddings):
+    """The same keywords as LangChain asks for them."""
+
+    def embed_documents(self, texts: list[str]) -> list[SparseVector]:
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> SparseVector:
+        terms = question_terms(text, "en")
+        return SparseVector(indices=terms, values=[1.0] * len(terms))
+
+
+@pytest.mark.filterwarnings("ignore:Local mode is not recommended")
+async def test_langchain_opens_the_index_as_it_is(tmp_path: Path) -> None:
+    writing = AsyncQdrantClient(path=str(tmp_path))
+    shelf = Library(None, lambda dimensions: draft_on(Server(writing, "", "citeside"), dimensions), None)  # type: ignore[arg-type]
+    await shelf.ingest([LIMITS, SHARE, EXPORT], Letters())
+    await writing.close()
+    client = QdrantClient(path=str(tmp_path))
+    store = QdrantVectorStore(
+        client=client,
+        collection_name="citeside",
+        embedding=LetterEmbeddings(),
+        sparse_embedding=Bm25Embeddings(),
+        retrieval_mode=RetrievalMode.HYBRID,
+        vector_name="dense",
+        sparse_vector_name="sparse",
+    )
+    last = models.FieldCondition(key="metadata.last", match=models.MatchValue(value=True))
+    (document,) = store.similarity_search("share links", k=1, filter=models.Filter(must=[last]))
+    client.close()
+    assert (document.page_content, document.metadata["path"]) == (SHARE.text, SHARE.path)
+    assert (document.metadata["tag"], document.metadata["_id"]) == ("docs-default-2.0", SHARE.id)
+
+
+async def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        async with open_index(tmp_path, Letters(), url=url, api_key=None) as index:
+            with pytest.raises(IndexUnavailable, match=f"Qdrant at {url} gave no answer within 10 s"):
+                await index.search("notebook", scope=Scope(), limit=5)
+        with pytest.raises(IndexUnavailable, match=url):
+            async with open_writer(tmp_path, Letters(), Keywords.of([LIMITS]), url=url, api_key=None):
+                pass
