@@ -22,7 +22,6 @@ class VectorCache:
         """Open the file, made with mode 0600 when it is not there."""
         os.close(os.open(path, os.O_CREAT, 0o600))
         self._database = sqlite3.connect(path, timeout=SECONDS_TO_WAIT_FOR_ANOTHER_WRITER, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS vectors"
             " (model TEXT, text_sha256 BLOB, vector BLOB NOT NULL, PRIMARY KEY (model, text_sha256)) WITHOUT ROWID"
