@@ -33,7 +33,7 @@ const sidebars: SidebarsConfig = {
       link: {type: 'doc', id: 'api/index'},
       items: ['api/sessions', 'api/threads', 'api/chat', 'api/stream', 'api/search', 'api/operations', 'api/errors', 'api/offsets'],
     },
-    {type: 'category', label: 'Help', items: ['help/troubleshooting', 'help/known-limits']},
+    {type: 'category', label: 'Help', items: ['help/troubleshooting', 'help/known-limits', 'help/contributing']},
     {
       type: 'category',
       label: 'Decisions',
