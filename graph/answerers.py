@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
@@ -31,21 +31,23 @@ class ModelAnswerer:
     name: str
     instructions: str = ""
 
-    def answer(self, question: str, passages: Sequence[Passage], history: Sequence[Exchange]) -> AsyncIterator[Piece]:
+    def answer(
+        self, question: str, passages: Sequence[Passage], history: Sequence[Exchange]
+    ) -> AsyncGenerator[Piece, None]:
         """Yield the model's text as it comes, its reasoning left out."""
         return _pieces(self.model, grounded_messages(question, passages, history, self.instructions), self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSelectionAnswerer:
-    """Answers from a selection with `model`, which must give each sentence together with its quote."""
+    """Answers from a selection with `model`, which chooses what of it answers by quoting it."""
 
     model: BaseChatModel
     name: str
 
     async def claims(
         self, question: str, selection: str, earlier: Sequence[Exchange]
-    ) -> AsyncIterator[Claim | Lack | Finish]:
+    ) -> AsyncGenerator[Claim | Lack | Finish, None]:
         """Yield what the objects of the model's reply hold; what is not of the agreed form is left out."""
         buffered = ""
         async for piece in _pieces(self.model, constrained_messages(question, selection, earlier), self.name):
@@ -99,12 +101,12 @@ def _item(value: Mapping[str, Any]) -> Claim | Lack | None:
         if "missing" in value:
             kind = value["missing"] if value["missing"] in get_args(MissingKind) else "fact"
             return Lack(kind=kind, about=value["about"])
-        return Claim(sentence=value["sentence"], quote=value["quote"])
+        return Claim(quote=value["quote"])
     except (KeyError, ValidationError):
         return None
 
 
-async def _pieces(model: BaseChatModel, messages: list[BaseMessage], name: str) -> AsyncGenerator[Piece]:
+async def _pieces(model: BaseChatModel, messages: list[BaseMessage], name: str) -> AsyncGenerator[Piece, None]:
     """Stream a model's visible text.
 
     The answer counts as whole only with a finish reason: a stream that was cut cleanly raises nothing in

@@ -9,7 +9,7 @@ from graph.types import Exchange
 
 _LEANS_BACK = re.compile(
     r"\b(?:it|its|that|this|they|them|those|these|there|one|ones|he|she|same|else|instead"
-    r"|es|das|dies|diese[rsnm]?|davon|dafür|damit|dort|sie|er|stattdessen)\b"
+    r"|davon|dafür|damit|dazu|dort|stattdessen)\b"
     r"|^\W*(?:and|or|but|what about|how about|why|und|oder|aber|was ist mit|warum)\b",
     re.IGNORECASE,
 )

@@ -6,6 +6,7 @@ an answerer says, only whole sentences of the selection are shown behind the lab
 what it finds missing is worded by `graph.missing`, which has no field for a fact.
 """
 
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,7 +20,7 @@ from graph.extractive import ExtractiveSelectionAnswerer
 from graph.missing import admissible, describe, lacking
 from graph.ports import Claim, Finish, Lack, SelectionAnswerer, Sufficiency
 from graph.state import Answered, Assessed, Selected, ToAnswerSelection
-from graph.sufficiency import WIDER
+from graph.sufficiency import WIDER, WordSufficiency
 from graph.terms import content_terms
 from graph.texts import say
 from graph.types import CONSTRAINED_LABEL, ConstrainedAnswer, Missing, Notice, Span, Verdict
@@ -40,17 +41,19 @@ class Constrained:
     fallback: ExtractiveSelectionAnswerer = field(default_factory=ExtractiveSelectionAnswerer)
 
     async def assess(self, state: Selected, runtime: Runtime) -> Assessed:
-        """Judge whether the selection answers the question."""
+        """Judge whether the selection answers the question, unless that is left to the answerer."""
         emit(Status(step="assessing"), runtime)
         verdict = await self.sufficiency.assess(state["question"], state["selection"].text, locale=state["locale"])
-        emit(VerdictGiven(verdict=verdict), runtime)
+        if verdict:
+            emit(VerdictGiven(verdict=verdict), runtime)
         return {"verdict": verdict}
 
     async def answer_selection(self, state: ToAnswerSelection, runtime: Runtime) -> Answered:
         """Write the label, then what the selection says about the question, then what it lacks."""
+        verdict = state["verdict"]
         reply = _Reply(state, runtime)
-        if state["verdict"].verdict == "insufficient":
-            return {"answer": reply.finished()}
+        if verdict and verdict.verdict == "insufficient":
+            return {"answer": reply.finished(verdict)}
         emit(Status(step="answering"), runtime)
         try:
             await reply.take_from(self.answerer)
@@ -59,10 +62,11 @@ class Constrained:
                 raise
             reply.notice("model_unavailable", "notice_model_unavailable")
         if reply.is_empty():
+            verdict = await WordSufficiency().assess(state["question"], state["selection"].text, locale=state["locale"])
             await reply.take_from(self.fallback)
         if self.answerer.name == self.fallback.name:
             reply.notice("extractive", "notice_extractive_selection")
-        return {"answer": reply.finished()}
+        return {"answer": reply.finished(verdict)}
 
 
 class _Reply:
@@ -83,16 +87,18 @@ class _Reply:
 
     async def take_from(self, answerer: SelectionAnswerer) -> None:
         """Show what an answerer claims as far as the selection bears it, and note what it finds missing."""
-        async for item in answerer.claims(self._state["question"], self._selection, self._state["earlier"]):
-            self._model = answerer.name
-            match item:
-                case Claim():
-                    self._release(item)
-                case Lack():
-                    if admissible(item, self._state["question"]):
-                        self._lacks.append(item)
-                case Finish():
-                    self._finish = item
+        claims = answerer.claims(self._state["question"], self._selection, self._state["earlier"])
+        async with aclosing(claims) as items:
+            async for item in items:
+                self._model = answerer.name
+                match item:
+                    case Claim():
+                        self._release(item)
+                    case Lack():
+                        if admissible(item, self._state["question"]):
+                            self._lacks.append(item)
+                    case Finish():
+                        self._finish = item
 
     def is_empty(self) -> bool:
         """Tell whether nothing was shown and nothing was found missing."""
@@ -102,9 +108,9 @@ class _Reply:
         """Tell the reader how the answer came to be."""
         self._notices.append(Notice(code=code, detail=say(text, self._state["locale"])))
 
-    def finished(self) -> ConstrainedAnswer:
-        """Close the text with what is missing and return the answer; a verdict that changed is sent again."""
-        verdict = self._verdict()
+    def finished(self, judged: Verdict | None) -> ConstrainedAnswer:
+        """Close the text with what is missing and return the answer; a verdict that was not sent yet is sent."""
+        verdict = self._verdict(judged)
         outcome: _Outcome = "answered" if verdict.verdict == "sufficient" else verdict.verdict
         if verdict.verdict != "sufficient":
             self._show(("\n\n" if self._shown else "") + self._missing(outcome, verdict))
@@ -123,8 +129,8 @@ class _Reply:
     def _release(self, claim: Claim) -> None:
         """Show the sentences of the selection that a claim quotes, whole and once each, so that no "not" is cut off.
 
-        The claim's own sentence is not shown. Words alone cannot tell a fair rewording from a false one: "Plan A
-        allows 10" is made of nothing but words of "Plan A allows 5 users, plan B allows 10", in their order.
+        No rewording is shown, for words alone cannot tell a fair one from a false one: "Plan A allows 10" is made of
+        nothing but words of "Plan A allows 5 users, plan B allows 10", in their order.
         """
         quote = find_verbatim(claim.quote, self._selection)
         if quote is None or not content_terms(claim.quote):
@@ -141,11 +147,13 @@ class _Reply:
         between = self._selection[self._shown[-1].end : unit.start]
         return " " if between.isspace() and "\n" not in between else "\n\n"
 
-    def _verdict(self) -> Verdict:
-        given = self._state["verdict"]
+    def _verdict(self, judged: Verdict | None) -> Verdict:
+        """Return what holds in the end: nothing shown is insufficient, whatever was judged before."""
         used = tuple(Span(start=u.start, end=u.end) for u in sorted(self._shown, key=lambda u: u.start))
-        missing = tuple(self._describe(lack) for lack in list(dict.fromkeys(self._lacks))[:_LACKS]) or given.missing
-        if given.verdict == "insufficient" or not used:
+        missing = tuple(self._describe(lack) for lack in list(dict.fromkeys(self._lacks))[:_LACKS]) or (
+            judged.missing if judged else ()
+        )
+        if not used:
             missing = missing or (self._describe(lacking(self._state["question"], frozenset())),)
             return Verdict(verdict="insufficient", missing=missing, widen=WIDER)
         if missing:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from graph.condense import condense
@@ -42,7 +42,7 @@ class ExtractiveAnswerer:
 
     async def answer(
         self, question: str, passages: Sequence[Passage], history: Sequence[Exchange]
-    ) -> AsyncIterator[Piece]:
+    ) -> AsyncGenerator[Piece, None]:
         """Yield the best place of the best passage, then what others add, each sentence with its marker."""
         terms = question_terms(condense(question, history))
         weight = _weights([p.text for p in passages])
@@ -73,13 +73,12 @@ class ExtractiveSelectionAnswerer:
 
     async def claims(
         self, question: str, selection: str, earlier: Sequence[Exchange]
-    ) -> AsyncIterator[Claim | Lack | Finish]:
-        """Yield each chosen sentence as its own quote; of a question without content words, the opening ones."""
+    ) -> AsyncGenerator[Claim | Lack | Finish, None]:
+        """Yield each chosen sentence; of a question without content words, the opening ones."""
         terms = question_terms(condense(question, earlier))
         found = quotable(selection)
         for unit in _telling(selection, found, terms) if terms else found[:_RUN]:
-            words = selection[unit.start : unit.end]
-            yield Claim(sentence=words, quote=words)
+            yield Claim(quote=selection[unit.start : unit.end])
         yield Finish(finish="stop")
 
 

@@ -1,6 +1,7 @@
 """condense -> retrieve -> ground -> answer -> check: an answer that rests on passages, or says that none do."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -92,10 +93,10 @@ class Grounded:
                 shown.append(text)
                 emit(Delta(text=text), runtime)
 
-        pieces: AsyncIterator[Piece] = answerer.answer(question, passages, history)
-        async for piece in pieces:
-            release(gate.feed(piece.text))
-            last = piece
+        async with aclosing(answerer.answer(question, passages, history)) as pieces:
+            async for piece in pieces:
+                release(gate.feed(piece.text))
+                last = piece
         release(gate.flush())
         if answerer.name == self.fallback.name and not notices:
             notices = (Notice(code="extractive", detail=say("notice_extractive", locale)),)

@@ -1,6 +1,6 @@
 """What a turn needs from the outside, and nothing more."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, Protocol
 
 from pydantic import Field
@@ -35,7 +35,9 @@ class Answerer(Protocol):
         """The model's name as stored with its answers."""
         ...
 
-    def answer(self, question: str, passages: Sequence[Passage], history: Sequence[Exchange]) -> AsyncIterator[Piece]:
+    def answer(
+        self, question: str, passages: Sequence[Passage], history: Sequence[Exchange]
+    ) -> AsyncGenerator[Piece, None]:
         """Yield the answer's text as it comes; the last piece carries `finish`.
 
         Raises ModelUnavailable before the first piece, ModelFailed after it.
@@ -44,9 +46,8 @@ class Answerer(Protocol):
 
 
 class Claim(Frozen):
-    """A sentence a model offers, with the words of the selection it says it rests on. Both are untrusted."""
+    """Words of the selection that answer, as an answerer says; untrusted. It has no field for words of its own."""
 
-    sentence: str
     quote: str
 
 
@@ -73,7 +74,7 @@ class Finish(Frozen):
 
 
 class SelectionAnswerer(Protocol):
-    """Answers from a selection alone, sentence by sentence."""
+    """Answers from a selection alone, by choosing what of it answers."""
 
     @property
     def name(self) -> str:
@@ -82,7 +83,7 @@ class SelectionAnswerer(Protocol):
 
     def claims(
         self, question: str, selection: str, earlier: Sequence[Exchange]
-    ) -> AsyncIterator[Claim | Lack | Finish]:
+    ) -> AsyncGenerator[Claim | Lack | Finish, None]:
         """Yield claims and lacks as they come, `Finish` last. Raises ModelUnavailable or ModelFailed."""
         ...
 
@@ -96,8 +97,8 @@ class Condenser(Protocol):
 
 
 class Sufficiency(Protocol):
-    """Judges whether a text answers a question."""
+    """Judges whether a text answers a question, before anybody answers it."""
 
-    async def assess(self, question: str, text: str, *, locale: str) -> Verdict:
-        """Return the verdict with spans of `text`; what is missing is worded in `locale`."""
+    async def assess(self, question: str, text: str, *, locale: str) -> Verdict | None:
+        """Return the verdict with spans of `text`, what is missing worded in `locale`; None when it abstains."""
         ...

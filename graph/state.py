@@ -23,7 +23,7 @@ class TurnState(TypedDict, total=False):
     draft: "Draft"
     selection: Selection
     earlier: tuple[Exchange, ...]
-    verdict: Verdict
+    verdict: Verdict | None
     answer: Answer
 
 
@@ -86,7 +86,7 @@ class Selected(Question):
 
 
 class Assessed(TypedDict):
-    verdict: Verdict
+    verdict: Verdict | None
 
 
 class ToAnswerSelection(Selected, Assessed):

@@ -33,7 +33,7 @@ class WordSufficiency:
     """Compares the question's content words with the best sentences of the text.
 
     From `sufficient` of the words on, and with a fact of the kind asked for, the text suffices; from `partial` on it
-    answers a part. With a model behind it the bounds are low: it reads better than words can be compared.
+    answers a part.
     """
 
     sufficient: float = 0.6
@@ -55,6 +55,13 @@ class WordSufficiency:
         if covered >= self.partial and gives:
             return Verdict(verdict="partial", used=_spans(best), missing=missing, widen=WIDER)
         return Verdict(verdict="insufficient", missing=missing, widen=WIDER)
+
+
+class Abstaining:
+    """Leaves the judgement to the answerer: a model reads better than words can be compared, also across languages."""
+
+    async def assess(self, question: str, text: str, *, locale: str) -> None:
+        """Return None."""
 
 
 def _best(text: str, found: list[Unit], terms: frozenset[str]) -> list[Unit]:

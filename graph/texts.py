@@ -8,7 +8,6 @@ from collections.abc import Mapping
 _ENGLISH: Mapping[str, str] = {
     "not_covered": "The documentation does not seem to cover this question.",
     "nearest": "The nearest pages are: {pages}.",
-    "related_only": "The documentation does not answer this directly. This is the nearest it says:",
     "insufficient": "The selected text does not answer this question.",
     "partial": "The selected text answers only a part of this question.",
     "missing_line": "Missing: {what}. {why}",
@@ -39,7 +38,6 @@ _ENGLISH: Mapping[str, str] = {
 _GERMAN: Mapping[str, str] = {
     "not_covered": "Die Dokumentation scheint diese Frage nicht zu behandeln.",
     "nearest": "Am nächsten kommen diese Seiten: {pages}.",
-    "related_only": "Die Dokumentation beantwortet das nicht unmittelbar. Am nächsten kommt dies:",
     "insufficient": "Der markierte Text beantwortet diese Frage nicht.",
     "partial": "Der markierte Text beantwortet nur einen Teil dieser Frage.",
     "missing_line": "Es fehlt: {what}. {why}",

@@ -10,7 +10,7 @@ from graph.condense import RuleCondenser
 from graph.errors import ConfigurationError
 from graph.extractive import NAME, ExtractiveAnswerer, ExtractiveSelectionAnswerer
 from graph.ports import Answerer, Condenser, SelectionAnswerer, Sufficiency
-from graph.sufficiency import WordSufficiency
+from graph.sufficiency import Abstaining, WordSufficiency
 from server.settings import Settings
 
 READ_TIMEOUT = 30.0
@@ -63,7 +63,7 @@ def open_answerers(settings: Settings) -> Answerers:
         grounded=ModelAnswerer(model, settings.model, instructions),
         selection=ModelSelectionAnswerer(model, settings.model),
         condenser=ModelCondenser(model),
-        sufficiency=WordSufficiency(sufficient=0.6, partial=0.01),
+        sufficiency=Abstaining(),
     )
 
 

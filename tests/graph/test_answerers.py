@@ -140,7 +140,7 @@ async def test_passages_travel_as_data_and_instructions_as_rules() -> None:
     }
 
 
-CLAIM = Claim(sentence="It holds 15 {pages}.", quote='holds "15"\npages')
+CLAIM = Claim(quote='holds "15"\npages')
 LACK = Lack(kind="number", about="users")
 WRITTEN_CLAIM = '{"sentence": "It holds 15 {pages}.", "quote": "holds \\"15\\"\\npages"}'
 WRITTEN_LACK = '{"missing": "number", "about": "users"}'
@@ -157,8 +157,8 @@ REPLIES = {
             '{"sentence": "a", "quote": ',
             '{"sentence": "\\(a", "quote": "a"}',
             WRITTEN_CLAIM,
-            '{"sentence": 5, "quote": "x"}',
-            '{"quote": "x"}',
+            '{"quote": 5}',
+            '{"sentence": "words of its own"}',
             "{}",
             '{"missing": "number"}',
             WRITTEN_LACK,

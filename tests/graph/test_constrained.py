@@ -59,7 +59,7 @@ async def ask(
 
 
 def quoting(*quotes: str) -> list[Claim]:
-    return [Claim(sentence=f"The model's words for {quote}", quote=quote) for quote in quotes]
+    return [Claim(quote=quote) for quote in quotes]
 
 
 async def test_a_reader_sees_the_label_at_once_and_then_whole_sentences_of_the_selection() -> None:
@@ -77,33 +77,18 @@ async def test_a_reader_sees_the_label_at_once_and_then_whole_sentences_of_the_s
     )
 
 
-ATTACKS = {
-    "a false sentence with a true quote": Claim(sentence="Plan A is free for ever.", quote="Plan A allows 5 users"),
-    "a number changed": Claim(sentence="Plan A allows 50 users.", quote="Plan A allows 5 users"),
-    "a name swapped": Claim(sentence="Plan B allows 5 users.", quote="Plan A allows 5 users"),
-    "the quote recombined": Claim(sentence="Plan A allows 10 users.", quote="Plan A allows 5 users, plan B allows 10"),
-    "the quote cut": Claim(sentence="Plan A allows 10.", quote="Plan A allows 5 users, plan B allows 10."),
-    "a denial dropped": Claim(sentence="Exports are encrypted.", quote="Exports are not encrypted"),
-    "a denial left out of the quote": Claim(
-        sentence="Encrypted before they are sent.", quote="encrypted before they are"
-    ),
-    "a denial added": Claim(sentence="Plan A does not allow 5 users.", quote="Plan A allows 5 users"),
-    "before made after": Claim(sentence="Exports are not encrypted after they are sent.", quote="before they are sent"),
-    "a limit dropped": Claim(sentence="Owners may delete a notebook.", quote="owners may delete a notebook"),
-    "who and whom swapped": Claim(
-        sentence="Only notebooks may delete an owner.", quote="Only owners may delete a notebook"
-    ),
-    "a few words of its own": Claim(sentence="Plan A allows 5 users and gratis.", quote="Plan A allows 5 users"),
-    "an image": Claim(sentence="Plan A allows 5 users ![x](https://evil.example/5)", quote="Plan A allows 5 users"),
-    "a link": Claim(sentence="[Plan A allows 5 users](https://evil.example)", quote="Plan A allows 5 users"),
-    "a second label": Claim(sentence=f"{CONSTRAINED_LABEL} Plan A allows 5 users", quote="Plan A allows 5 users"),
-}
-
-
-@pytest.mark.parametrize("claim", ATTACKS.values(), ids=ATTACKS.keys())
-async def test_a_model_cannot_word_a_sentence(claim: Claim) -> None:
-    answer, _ = await ask(claim)
-    assert answer.text in {LABEL + FIRST, LABEL + SECOND, LABEL + THIRD}
+@pytest.mark.parametrize(
+    ("quote", "shown"),
+    [
+        ("Plan A allows 5 users, plan B allows 10", FIRST),
+        ("plan B allows 10.", FIRST),
+        ("encrypted before they are", SECOND),
+        ("owners may delete a notebook", THIRD),
+    ],
+)
+async def test_a_quote_cut_short_is_shown_with_what_was_cut_off(quote: str, shown: str) -> None:
+    answer, _ = await ask(Claim(quote=quote))
+    assert answer.text == LABEL + shown
 
 
 @pytest.mark.parametrize(
@@ -123,7 +108,7 @@ async def test_a_model_cannot_word_a_sentence(claim: Claim) -> None:
     ],
 )
 async def test_a_quote_that_the_selection_does_not_hold_is_refused(quote: str) -> None:
-    answer, _ = await ask(Claim(sentence=FIRST, quote=quote))
+    answer, _ = await ask(Claim(quote=quote))
     assert answer == ConstrainedAnswer(  # the selection's own sentences take over
         text=LABEL + FIRST,
         outcome="answered",
@@ -266,7 +251,7 @@ def lies(draw: st.DrawFn) -> tuple[str, str, list[Claim | Lack]]:
     text = draw(st.lists(words, min_size=1, max_size=25).map(" ".join).filter(str.strip) | st.just(PLANS))
     question = draw(st.sampled_from([QUESTION, "What does this mean?", "Is it encrypted?", text[:80]]))
     quotes = pieces_of(text) | TEXTS
-    claim = st.builds(Claim, sentence=TEXTS | words | pieces_of(text), quote=quotes)
+    claim = st.builds(Claim, quote=quotes)
     lack = st.builds(Lack, kind=KINDS, about=TEXTS | words | pieces_of(question))
     return question, text, draw(st.lists(claim | lack, max_size=8))
 

@@ -103,4 +103,4 @@ async def test_a_follow_up_is_answered_on_what_it_follows() -> None:
 )
 async def test_a_selection_answers_with_its_own_sentences(question: str, chosen: list[str]) -> None:
     items = [i async for i in ExtractiveSelectionAnswerer().claims(question, PROSE.text, ())]
-    assert [i for i in items if isinstance(i, Claim)] == [Claim(sentence=s, quote=s) for s in chosen]
+    assert [i for i in items if isinstance(i, Claim)] == [Claim(quote=s) for s in chosen]

@@ -220,7 +220,7 @@ async def test_a_follow_up_is_searched_with_what_the_earlier_question_adds() -> 
 
 
 async def test_a_selection_is_answered_without_a_search() -> None:
-    said = [Claim(sentence="Outside.", quote="holds 15 pages")]
+    said = [Claim(quote="holds 15 pages")]
     turn = build_graph(Grounded(ForbiddenRetriever(), SaysPieces()), Constrained(SaysClaims(said), WordSufficiency()))
     answer, _ = await run(turn, ConstrainedQuestion(question=QUESTION, selection=Selection(text=LIMITS.text)))
     assert isinstance(answer, ConstrainedAnswer)

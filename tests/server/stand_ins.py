@@ -55,7 +55,7 @@ class Scripted:
         """Say the selection's first sentence, with itself as the quote."""
         self.seen.append((question, tuple(earlier)))
         sentence = selection.partition("\n")[0]
-        yield Claim(sentence=sentence, quote=sentence)
+        yield Claim(quote=sentence)
         await self.may_go_on.wait()
         yield Finish(finish="stop", tokens=7)
 
