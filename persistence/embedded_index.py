@@ -5,7 +5,7 @@ index/<generation>/     shard/ and manifest.json, never changed once published
 index/owner.lock        held by the process that reads
 
 qdrant_edge 0.9 keeps the GIL during every call, so a thread would not spare the event loop: a search is called where
-it stands (1.5 ms among 10,000 passages), and whatever is slow happens in the process of an ingest.
+it stands (2 to 4 ms among 10,000 passages), and whatever is slow happens in the process of an ingest.
 """
 
 import asyncio
@@ -39,8 +39,8 @@ from persistence.index.manifest import Manifest, Visible
 
 # An update keeps the GIL for 16 ms at this size, which lets a progress bar move.
 BATCH = 64
-# Below this a search compares with every vector, exactly (1.5 ms at 10,000). Above it a graph is built, once, by the
-# ingest: 66 s at 100,000 passages, whose searches then take 1.0 instead of 10.6 ms with a recall@10 of 0.995.
+# Up to here a search compares with every vector, exactly. Above, the ingest builds a graph: 66 s at 100,000 passages,
+# whose searches then take 1.0 instead of 10.6 ms with a recall@10 of 0.995.
 LARGEST_EXACT = 20_000
 
 
