@@ -10,6 +10,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from graph.errors import CitesideError
+from server.logs import log_for
+
+log = log_for(__name__)
 
 # What a reader may know of a failure; what the operator needs (addresses, seconds) goes to the log.
 FAILURES = {
@@ -83,6 +86,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
     @app.exception_handler(CitesideError)
     async def _failed(_: Request, error: CitesideError) -> JSONResponse:
+        log.error("request failed", code=error.code, exc_info=error)
         return respond(failure(error.code if error.code in FAILURES else "internal"))
 
     @app.exception_handler(Exception)

@@ -42,8 +42,8 @@ class OpenAIEmbedder:
         """Return the vector of a question."""
         try:
             return await self._client.aembed_query(text)
-        except OpenAIError as error:
-            raise self._unavailable(error) from error
+        except OpenAIError as error:  # its message may quote the question, which belongs in no log
+            raise self._unavailable(type(error).__name__) from error
 
     def embed_passages(self, texts: Sequence[str]) -> Iterator[np.ndarray]:
         """Yield up to 64 rows per request, in the order of `texts`."""
@@ -51,8 +51,8 @@ class OpenAIEmbedder:
             try:
                 vectors = self._client.embed_documents(list(texts[start : start + BATCH]))
             except OpenAIError as error:
-                raise self._unavailable(error) from error
+                raise self._unavailable(str(error)) from error
             yield np.array(vectors, np.float32)
 
-    def _unavailable(self, error: OpenAIError) -> IndexUnavailable:
-        return IndexUnavailable(f"The embedding model {self.name!r} at {self._where} gave no vectors: {error}")
+    def _unavailable(self, reason: str) -> IndexUnavailable:
+        return IndexUnavailable(f"The embedding model {self.name!r} at {self._where} gave no vectors: {reason}")
