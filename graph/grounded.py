@@ -55,6 +55,7 @@ class Grounded:
 
     async def ground(self, state: Retrieved, runtime: Runtime) -> Grounds:
         """Decide whether the passages are near enough to answer from, and show those which an answer may cite."""
+        emit(Status(step="reading"), runtime)
         passages = state["passages"]
         near = is_near(passages)
         if near:

@@ -105,6 +105,7 @@ async def test_an_answer_streams_behind_its_passages_and_leads_to_their_words() 
     assert retriever.asked == [(QUESTION, scope, 6)]
     assert events == [
         Status(step="retrieving"),
+        Status(step="reading"),
         offered(LIMITS, PLANS),
         Status(step="answering"),
         Delta(text="A notebook holds"),
@@ -128,7 +129,7 @@ async def test_a_question_the_docs_do_not_cover_costs_no_model_call() -> None:
     turn = graph(Finds([*far, far[0]]), error=CitesideError("the model was asked"))
     answer, events = await run(turn, GroundedQuestion(question=QUESTION, locale="de-CH"))
     text = f"{say('not_covered', 'de')} {say('nearest', 'de', pages='D, C, B')}"
-    assert events == [Status(step="retrieving"), Delta(text=text)]
+    assert events == [Status(step="retrieving"), Status(step="reading"), Delta(text=text)]
     assert answer == GroundedAnswer(
         text=text,
         outcome="not_covered",
@@ -149,6 +150,7 @@ async def test_a_model_that_is_away_is_replaced_by_the_docs_own_sentences() -> N
     )
     assert [e for e in events if isinstance(e, Status)] == [
         Status(step="retrieving"),
+        Status(step="reading"),
         Status(step="answering"),
         Status(step="checking"),
     ]

@@ -43,6 +43,7 @@ async def test_a_grounded_answer_streams_in_the_agreed_order(reader: Reader) -> 
     assert told(events) == [
         ("turn", "1:0", {"mode": "grounded", "label": None, "attempt": 1, "reset": False}),
         ("status", "1:0", {"step": "retrieving"}),
+        ("status", "1:0", {"step": "reading"}),
         ("passages", "1:0", {"passages": [{"marker": 1, "id": PASSAGE.id, **named, "score": 0.9}]}),
         ("status", "1:0", {"step": "answering"}),
         ("delta", "1:53", {"text": ANSWER}),
