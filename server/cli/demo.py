@@ -56,7 +56,7 @@ class Demo:
             parts = urlsplit(site)
             env = {"CITESIDE_CORS_ORIGINS": f"{parts.scheme}://{parts.netloc}"}
             url = stack.enter_context(child_server(data_dir, "--port", str(port), env=env))
-            print(_summary(settings, site, url), flush=True)
+            print(_summary(settings, site, url, args.data_dir), flush=True)
             try:
                 threading.Event().wait()
             except KeyboardInterrupt:
@@ -86,7 +86,7 @@ def _ingest(source: str, base_url: str | None, data_dir: Path) -> None:
         raise CitesideError("The site was not indexed; the reason stands above.")
 
 
-def _summary(settings: "Settings", site: str, url: str) -> str:
+def _summary(settings: "Settings", site: str, url: str, named_folder: Path | None) -> str:
     import httpx
 
     from graph.extractive import NAME
@@ -104,4 +104,6 @@ def _summary(settings: "Settings", site: str, url: str) -> str:
         "Log": f"{folder}/server.log",
     }
     lines = "\n".join(f"  {name:<9}{value}" for name, value in parts.items())
-    return f'\nReady.\n{lines}\n\nAsk in another terminal:\n  ./run ask "{QUESTION}"\n\nCtrl-C stops everything.'
+    where = f" --data-dir {named_folder}" if named_folder else ""
+    question = f'  ./run ask "{QUESTION}"{where}'
+    return f"\nReady.\n{lines}\n\nAsk in another terminal:\n{question}\n\nCtrl-C stops everything."

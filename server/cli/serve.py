@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from graph.errors import CitesideError, ConfigurationError
 
@@ -60,13 +61,14 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def running_server(data_dir: Path) -> str | None:
-    """Return the URL of the server that runs on this data folder; None when there is none."""
+    """Return the URL of the server that runs on this data folder; None when there is none that listens."""
     try:
-        note = json.loads((data_dir / "server.json").read_text())
-        os.kill(note["pid"], 0)
+        url = json.loads((data_dir / "server.json").read_text())["url"]
+        where = urlsplit(url)
+        socket.create_connection((where.hostname, where.port), timeout=1).close()
     except (OSError, ValueError, KeyError):
         return None
-    return note["url"]
+    return url
 
 
 def _serve(settings: "Settings", listening: socket.socket) -> int:
