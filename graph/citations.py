@@ -28,12 +28,16 @@ _NOT_WORDS = re.compile(r"^\s*(?:[-*•>#]+|\d{1,3}[.)])\s+|\*\*|__|`", re.MULTI
 class MarkerGate:
     """Passes streamed text on, keeps markers of the `offered` passages and drops all others.
 
-    Text inside code is passed on as it is. What may yet become a marker is held until it is decided; `marks` are
-    the (marker, offset) pairs in the text passed on so far.
+    So are markers whose words share none with their passage: no citation is better than a forced one. Text inside
+    code is passed on as it is. What may yet become a marker is held until it is decided; `marks` are the
+    (marker, offset) pairs in the text passed on so far.
     """
 
-    offered: int
+    offered: Sequence[Passage]
     marks: list[tuple[int, int]] = field(default_factory=list)
+    _claim: str = ""
+    """The words the next marker closes, as far as their line goes; those of the line before while it is blank."""
+    _line: str = ""
     _held: str = ""
     _ticks: str = ""
     _length: int = 0
@@ -52,9 +56,21 @@ class MarkerGate:
         shown: list[str] = []
         for i, (part, is_code) in enumerate(parts, 1):
             undecided = i == len(parts) and not self._held and not final
+            if is_code:
+                self._read(part)
             shown.append(part if is_code else self._mark(part, final=not undecided))
             self._length += len(shown[-1])
         return "".join(shown)
+
+    def _read(self, text: str) -> None:
+        *lines, self._line = (self._line + text).split("\n")
+        self._claim = next((line for line in [self._line, *reversed(lines)] if line.strip()), self._claim)
+
+    def _may_cite(self, marker: int) -> bool:
+        if not 1 <= marker <= len(self.offered):
+            return False
+        passage, terms = self.offered[marker - 1], content_terms(self._claim)
+        return not terms or bool(terms & content_terms(f"{passage.title} {passage.heading} {passage.text}"))
 
     def _parts(self, text: str, *, final: bool) -> list[tuple[str, bool]]:
         """Cut `text` at runs of backticks into prose and code; a run at its end may still grow and is held."""
@@ -84,12 +100,15 @@ class MarkerGate:
         at = 0
         for match in _MARKER.finditer(prose):
             before = prose[at : match.start()]
-            valid = [n for n in dict.fromkeys(int(n) for n in re.split(r"[,;]", match[1])) if 1 <= n <= self.offered]
+            self._read(before)
+            valid = [n for n in dict.fromkeys(int(n) for n in re.split(r"[,;]", match[1])) if self._may_cite(n)]
+            self._line = ""
             out += self._apart(before if valid else before.removesuffix(" "), len(out))
             for number in valid:
                 self.marks.append((number, self._length + len(out)))
                 out += f"[{number}]"
             at = match.end()
+        self._read(prose[at:])
         return out + self._apart(prose[at:], len(out))
 
     def _apart(self, text: str, at: int) -> str:

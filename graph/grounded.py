@@ -85,7 +85,7 @@ class Grounded:
         locale: str,
         *notices: Notice,
     ) -> Drafted:
-        gate = MarkerGate(offered=len(passages))
+        gate = MarkerGate(offered=passages)
         shown: list[str] = []
         last = Piece()
 

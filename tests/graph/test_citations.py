@@ -1,5 +1,6 @@
 """Which markers a reader sees, and the words they lead to."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -14,8 +15,9 @@ def passage(text: str, number: int = 1) -> Passage:
     return Passage(id=f"p{number}", url=f"https://d/{number}", path=f"{number}", title="T", heading="H", text=text)
 
 
-def gate(*pieces: str, offered: int = 3) -> tuple[str, list[tuple[int, int]]]:
-    opened = MarkerGate(offered=offered)
+def gate(*pieces: str, texts: Sequence[str] | None = None) -> tuple[str, list[tuple[int, int]]]:
+    """Pass an answer through; by default three passages say all it says."""
+    opened = MarkerGate(offered=[passage(text) for text in texts or ["".join(pieces)] * 3])
     shown = "".join([*map(opened.feed, pieces), opened.flush()])
     return shown, opened.marks
 
@@ -46,9 +48,25 @@ def test_a_reader_sees_the_markers_that_were_issued_and_no_others(
     assert gate(written) == (shown, marks)
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    {
+        "it shares words": ("Cheese is yellow [1].", "Cheese is yellow [1]."),
+        "it shares none": ("The moon is round [1].", "The moon is round."),
+        "one of a group shares": ("Pears are green [1][2].", "Pears are green[2]."),
+        "on a line of its own": ("Cheese it is.\n[1] [2]", "Cheese it is.\n[1]"),
+        "each sentence for itself": ("Cheese [1]. The moon [1]. Pears [2]", "Cheese [1]. The moon. Pears [2]"),
+        "behind code": ("Use `cheese` [1] [2]", "Use `cheese` [1]"),
+        "no words to compare": ("It is so [1]", "It is so [1]"),
+    }.values(),
+)
+def test_a_marker_that_shares_no_word_with_its_passage_is_dropped(written: str, shown: str) -> None:
+    assert gate(written, texts=["All about cheese.", "All about pears."])[0] == shown
+
+
 WRITTEN = st.lists(
     st.sampled_from(
-        "[1]| [2]|[9]|[1, 9]|【3】|`|``|```|\n| |[|]|(|1|,|a|🎉|[1](x)|[1              |          ".split("|")
+        "apples|pears|[1]| [2]|[9]|[1, 9]|【3】|`|``|```|\n| |[|]|(|1|,|a|🎉|[1](x)|[1         |       ".split("|")
     ),
     max_size=20,
 ).map("".join)
@@ -59,8 +77,9 @@ WRITTEN = st.lists(
 def test_an_answer_reads_the_same_in_whatever_pieces_it_comes(written: str, data: st.DataObject | None) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(written))))) if data else range(len(written))
     edges = [0, *cuts, len(written)]
-    shown, marks = gate(*(written[a:b] for a, b in pairwise(edges)))
-    assert (shown, marks) == gate(written)
+    texts = ["apples", "pears", "apples and pears"]
+    shown, marks = gate(*(written[a:b] for a, b in pairwise(edges)), texts=texts)
+    assert (shown, marks) == gate(written, texts=texts)
     assert [shown[at : at + len(f"[{n}]")] for n, at in marks] == [f"[{n}]" for n, _ in marks]
 
 
@@ -69,7 +88,7 @@ def test_a_bracket_behind_no_marker_is_left_alone() -> None:
 
 
 def test_text_that_cannot_become_a_marker_is_shown_at_once() -> None:
-    opened = MarkerGate(offered=1)
+    opened = MarkerGate(offered=[passage("A list.")])
     assert [opened.feed(piece) for piece in ("A list", " [", "1", "]", " of", " [x")] == [
         "A list",
         "",
@@ -122,7 +141,7 @@ def test_a_citation_leads_to_the_sentence_that_says_it(claim: str, quote: str) -
 
 
 def cited(text: str, *texts: str) -> list[tuple[int, int, str, str]]:
-    shown, marks = gate(text, offered=len(texts))
+    shown, marks = gate(text, texts=texts)
     assert shown == text
     found = resolve(text, marks, [passage(t, n) for n, t in enumerate(texts, 1)])
     for c in found:
@@ -193,6 +212,6 @@ def test_the_sentences_of_an_answer_know_their_markers() -> None:
     }.values(),
 )
 def test_sentences_that_no_cited_passage_supports_are_marked(sentence: str, doubted: bool) -> None:
-    text, marks = gate(sentence, offered=2)
     denying = passage("Notebooks are small. Sharing is not free.", 2)
+    text, marks = gate(sentence, texts=[LIMITS, denying.text])
     assert unsupported(text, marks, [passage(LIMITS), denying]) == ((Span(start=0, end=len(text)),) if doubted else ())

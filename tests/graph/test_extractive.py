@@ -20,7 +20,7 @@ async def answer(question: str, *passages: Passage, history: Sequence[Exchange] 
     pieces = [p async for p in ExtractiveAnswerer().answer(question, passages, history)]
     assert pieces[-1].finish == "stop"
     text = "".join(p.text for p in pieces)
-    gate = MarkerGate(offered=len(passages))
+    gate = MarkerGate(offered=passages)
     assert gate.feed(text) + gate.flush() == text
     for c in resolve(text, gate.marks, passages):
         assert passages[c.marker - 1].text[c.start : c.end] == c.quote
