@@ -100,7 +100,7 @@ class TurnEngine:
         """
         reset = False
         while True:
-            if run := self._runs.get(turn_id):
+            if (run := self._runs.get(turn_id)) and run.session_id == session_id:
                 async with aclosing(run.transcript.read()) as events:
                     async for sent in events:
                         yield sent

@@ -1,9 +1,10 @@
 """Turns over HTTP: what streams, what is stored, and what happens when somebody leaves."""
 
 import asyncio
+from contextlib import aclosing
 from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -13,6 +14,7 @@ from persistence.postgres import Database
 from persistence.turns import Turns
 from server import turns
 from server.app import create_app
+from server.problems import Problem
 from server.routes import chat
 from server.service import open_service
 from server.settings import Settings
@@ -229,6 +231,21 @@ async def test_a_reader_who_leaves_stops_nothing(settings: Settings, model: Scri
             await asyncio.sleep(0.01)
         _, answer = await reader.messages(state["thread_id"])
         assert (answer["status"], answer["content"]) == ("completed", ANSWER)
+
+
+async def test_a_running_turn_is_followed_by_its_own_session_alone(settings: Settings, model: Scripted) -> None:
+    model.may_go_on.clear()
+    opening = partial(open_service, answerers=answerers(model), retriever=KnownPassages())
+    app = create_app(settings, opening=opening)
+    async with in_process(app) as client:
+        reader, stranger = await Reader.arrive(client), await Reader.arrive(client)
+        asking = asyncio.create_task(reader.stream(QUESTION))
+        turn_id = UUID(await running_turn(reader))
+        async with aclosing(app.state.service.engine.follow(stranger.session, turn_id)) as events:
+            with pytest.raises(Problem, match="There is no such turn"):
+                await anext(events)
+        model.may_go_on.set()
+        await asking
 
 
 async def test_the_same_question_sent_again_joins_its_turn(reader: Reader, model: Scripted) -> None:
