@@ -205,7 +205,7 @@ class TurnEngine:
         give_up = time.monotonic() + SETTLE
         while True:
             try:
-                written = await self._turns.finish(
+                await self._turns.finish(
                     message.turn_id,
                     message.attempt,
                     self._worker,
@@ -224,9 +224,9 @@ class TurnEngine:
                 await asyncio.sleep(TICK)
         if stored is None:  # the thread was deleted, or the session
             run.transcript.close(message.model_copy(update={"status": "cancelled"}))
-        elif written:
+        elif (stored.status, stored.content) == (message.status, message.content):
             run.transcript.close(stored)
-        else:
+        else:  # reaped with less text than was shown, or another attempt took over
             run.transcript.lose()
 
     async def _keep_alive(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from persistence.postgres import Database
+from persistence.turns import Turns
 from server import turns
 from server.app import create_app
 from server.service import open_service
@@ -167,3 +169,25 @@ async def test_a_worker_that_was_thought_dead_adds_nothing(reader: Reader, model
     assert begun == [False, True]
     assert (events[-2].data["content"], events[-2].data["status"]) == ("A session expires", "interrupted")
     assert events[-1].data["code"] == "interrupted"
+
+
+async def test_a_reader_of_a_worker_that_slept_is_told_what_the_store_kept(
+    reader: Reader, model: Scripted, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awake = asyncio.Event()
+    renew = Turns.renew
+
+    async def renew_when_awake(*args: Any) -> Any:
+        await awake.wait()
+        return await renew(*args)
+
+    monkeypatch.setattr(Turns, "renew", renew_when_awake)
+    asking = await asked(reader, model)
+    running = (await reader.request("GET", "/threads")).json()["data"][0]["running_turn_id"]
+    await database.execute("update turns set lease_until = now() - interval '1 s' where id = $1", UUID(running))
+    assert (await reader.request("GET", f"/turns/{running}")).json()["status"] == "interrupted"
+    awake.set()
+    events = await asking
+    shown = [event for event in events if event.event in ("turn", "delta")]
+    assert [event.data.get("reset", event.data.get("text")) for event in shown] == [False, "A session expires", True]
+    assert (events[-2].data["content"], events[-1].data["length"]) == ("", 0)
