@@ -235,14 +235,13 @@ class TurnEngine:
             await asyncio.sleep(TICK)
             runs = list(self._runs.values())
             try:
-                for run in runs:
-                    await self._keep_preface(run)
                 replies = await self._turns.renew(self._worker, [run.next_beat() for run in runs])
-            except Exception as error:  # without this task every lease would run out, so nothing may end it
-                log.warning("turns not renewed", turns=len(runs), exc_info=error)
-            else:
                 for run in runs:
                     run.heard(replies[run.started.turn_id])
+                for run in runs:
+                    await self._keep_preface(run)
+            except Exception as error:  # without this task every lease would run out, so nothing may end it
+                log.warning("turns not renewed", turns=len(runs), exc_info=error)
 
     async def _keep_preface(self, run: Run) -> None:
         preface = run.transcript.preface
