@@ -167,6 +167,12 @@ async def test_a_model_that_is_away_is_replaced_by_the_docs_own_sentences() -> N
     )
 
 
+async def test_a_model_that_says_nothing_but_markers_nobody_issued_is_replaced() -> None:
+    answer, _ = await run(graph(Finds([LIMITS]), " [9]", "[7]"), GroundedQuestion(question=QUESTION))
+    assert (answer.text, answer.model) == ("A notebook holds 15 pages. [1] Sharing needs an account. [1]", "extractive")
+    assert [notice.code for notice in answer.notices] == ["model_unavailable"]
+
+
 async def test_a_model_that_breaks_off_fails_the_turn_with_its_text_shown() -> None:
     events: list[Event] = []
     turn = graph(Finds([LIMITS]), "A notebook ", error=ModelFailed("cut"))
