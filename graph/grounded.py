@@ -99,6 +99,8 @@ class Grounded:
                 release(gate.feed(piece.text))
                 last = piece
         release(gate.flush())
+        if not shown and answerer.name != self.fallback.name:
+            raise ModelUnavailable(f"{answerer.name} said nothing but markers that nobody issued")
         if answerer.name == self.fallback.name and not notices:
             notices = (Notice(code="extractive", detail=say("notice_extractive", locale)),)
         return {
