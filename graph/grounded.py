@@ -60,7 +60,7 @@ class Grounded:
         near = is_near(passages)
         if near:
             emit(Passages(passages=tuple(_offered(n, p) for n, p in enumerate(passages, 1))), runtime)
-        return {"passages": passages, "near": near}
+        return {"near": near}
 
     async def answer(self, state: Evidence, runtime: Runtime) -> Drafted:
         """Stream the answer, holding back markers that nobody issued."""

@@ -64,7 +64,6 @@ class Evidence(Question, Retrieved, Condensed):
 
 
 class Grounds(TypedDict):
-    passages: list[Passage]
     near: bool
 
 
