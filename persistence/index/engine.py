@@ -86,6 +86,10 @@ class Draft(Protocol):
         ...
 
 
+GENERATION_NAME = r"\d{8}T\d{6}-[0-9a-f]{6}"
+"""A regular expression that the names made here match, so that nothing else is ever taken for a generation."""
+
+
 def new_generation_name() -> str:
     """Return a name that sorts by time and that no other ingest has."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"

@@ -3,6 +3,7 @@
 Manifests lie in a collection of their own, which has no vectors, so that QdrantVectorStore finds passages only.
 """
 
+import re
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -10,14 +11,16 @@ from dataclasses import dataclass
 from typing import cast
 from uuid import NAMESPACE_URL, uuid5
 
+from pydantic import ValidationError
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from graph.errors import IndexUnavailable
+from graph.errors import IndexMissing, IndexUnavailable
 from persistence.index.engine import (
     CANDIDATES,
     DENSE,
+    GENERATION_NAME,
     LOCALE_FIELD,
     SPARSE,
     TAG_FIELD,
@@ -112,9 +115,13 @@ class RemoteIndex:
     async def _read(self, name: str) -> RemoteGeneration:
         with self._server.explained():
             records = await self._server.client.retrieve(self._server.manifests, [_manifest_id(name)])
-        if not records:
-            raise IndexUnavailable(f"The collection {name!r} at {self._server.url} has no manifest. Ingest again.")
-        return RemoteGeneration(Manifest.model_validate(records[0].payload), self._server)
+        try:
+            return RemoteGeneration(Manifest.model_validate(records[0].payload), self._server)
+        except (IndexError, ValidationError) as error:
+            raise IndexMissing(
+                f"The collection {name!r} at {self._server.url} has no manifest that this version reads. Run "
+                "`citeside ingest` to write it anew."
+            ) from error
 
 
 def _manifest_id(generation: str) -> str:
@@ -171,17 +178,17 @@ class RemoteDraft:
                 await client.create_collection(self._server.manifests, vectors_config={})
             await client.upsert(self._server.manifests, [stored], wait=True)
             operations = [release] if before else []
+            self.published = True  # even if the reply gets lost: then the alias may name it, and it must not be deleted
             await client.update_collection_aliases([*operations, models.CreateAliasOperation(create_alias=turn)])
-            self.published = True
             await self._drop_all_but({self.name, before})
 
     async def _drop_all_but(self, kept: set[str | None]) -> None:
-        client, manifests = self._server.client, self._server.manifests
+        client, ours = self._server.client, re.compile(f"{re.escape(self._server.alias)}-{GENERATION_NAME}")
         for collection in (await client.get_collections()).collections:
             name = collection.name
-            if name.startswith(f"{self._server.alias}-") and name != manifests and name not in kept:
+            if ours.fullmatch(name) and name not in kept:
                 await client.delete_collection(name)
-                await client.delete(manifests, [_manifest_id(name)])
+                await client.delete(self._server.manifests, [_manifest_id(name)])
 
     async def drop(self) -> None:
         """Delete the collection."""

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_qdrant import QdrantVectorStore, RetrievalMode
 from langchain_qdrant.sparse_embeddings import SparseEmbeddings, SparseVector
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
+from qdrant_client.http.exceptions import ResponseHandlingException
 
 from graph.errors import IndexMissing, IndexUnavailable
 from graph.types import Passage, Scope
@@ -20,7 +22,7 @@ from persistence.index import PassageIndex, open_index, open_writer
 from persistence.index.engine import Question
 from persistence.index.keywords import Keywords, question_terms
 from persistence.index.manifest import Visible
-from persistence.index.remote import Server, draft_on
+from persistence.index.remote import RemoteIndex, Server, draft_on
 from tests.persistence.engines import Letters, Library, library, passage
 
 pytestmark = [
@@ -235,6 +237,47 @@ async def test_langchain_opens_the_index_as_it_is(tmp_path: Path) -> None:
     client.close()
     assert (document.page_content, document.metadata["path"]) == (SHARE.text, SHARE.path)
     assert (document.metadata["tag"], document.metadata["_id"]) == ("docs-default-2.0", SHARE.id)
+
+
+async def test_an_ingest_deletes_only_generations_of_its_own(tmp_path: Path) -> None:
+    client = AsyncQdrantClient(":memory:")
+    await client.create_collection("citeside-staging", vectors_config={})
+    shelf = Library(None, lambda dimensions: draft_on(Server(client, "", "citeside"), dimensions), None)  # type: ignore[arg-type]
+    for _ in range(3):
+        await shelf.ingest([LIMITS], Letters())
+    names = {collection.name for collection in (await client.get_collections()).collections}
+    await client.close()
+    assert "citeside-staging" in names
+    assert len(names) == 4  # with the manifests, the current generation and the one before
+
+
+async def test_a_generation_whose_publication_is_in_doubt_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = AsyncQdrantClient(":memory:")
+    server = Server(client, "", "citeside")
+    turn = client.update_collection_aliases
+
+    async def turn_and_lose_the_reply(*args: Any, **named: Any) -> bool:
+        await turn(*args, **named)
+        raise ResponseHandlingException(TimeoutError("no reply"))
+
+    monkeypatch.setattr(client, "update_collection_aliases", turn_and_lose_the_reply)
+    shelf = Library(RemoteIndex(server), lambda dimensions: draft_on(server, dimensions), None)  # type: ignore[arg-type]
+    with pytest.raises(IndexUnavailable):
+        await shelf.ingest([SHARE], Letters())
+    assert await found(shelf, "share") == ["docs/share#links"]
+    await client.close()
+
+
+async def test_a_manifest_that_cannot_be_read_asks_for_an_ingest() -> None:
+    client = AsyncQdrantClient(":memory:")
+    server = Server(client, "", "citeside")
+    shelf = Library(RemoteIndex(server), lambda dimensions: draft_on(server, dimensions), None)  # type: ignore[arg-type]
+    written = await shelf.ingest([SHARE], Letters())
+    (record,), _ = await client.scroll(server.manifests)
+    await client.overwrite_payload(server.manifests, {"generation": written.generation}, [record.id])
+    with pytest.raises(IndexMissing, match="Run `citeside ingest`"):
+        await found(shelf, "share")
+    await client.close()
 
 
 async def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
