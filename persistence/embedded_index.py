@@ -22,6 +22,7 @@ from textwrap import shorten
 from typing import IO, cast
 
 import qdrant_edge as edge
+from pydantic import ValidationError
 
 from graph.errors import AlreadyOwned, IndexUnavailable
 from persistence.index.engine import (
@@ -107,6 +108,15 @@ def _load(folder: Path) -> EmbeddedGeneration:
         reason = str(error).partition("\n")[0]
         message = f"The index in {folder} cannot be opened: {reason}. Run `citeside ingest` to write it anew."
         raise IndexUnavailable(message) from error
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return what the current generation holds, None when there is none to read; a running server may own the index."""
+    try:
+        generation = folder / (folder / "current").read_text().strip()
+        return Manifest.model_validate_json((generation / "manifest.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def _filter(visible: Visible) -> edge.Filter:

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from pydantic import ValidationError
-
-from graph.errors import AlreadyOwned, IngestError
+from graph.errors import AlreadyOwned, IndexMissing, IngestError
+from persistence.embedded_index import read_manifest
 from persistence.embeddings import Embedder, VectorCache
 from persistence.index import INDEX_FOLDER, Keywords, Manifest, open_index, open_writer
 from persistence.ingest.progress import Progress, silent
@@ -98,15 +97,13 @@ class _Index:
 
     async def manifest(self) -> Manifest | None:
         """Return what is searched now, None when that is nothing or cannot be read and must be written anew."""
-        if self.url:
-            async with open_index(self.data_dir, self.embedder, url=self.url, api_key=self.api_key) as index:
+        if self.url is None:
+            return read_manifest(self.data_dir / INDEX_FOLDER)
+        async with open_index(self.data_dir, self.embedder, url=self.url, api_key=self.api_key) as index:
+            try:
                 return await index.manifest()
-        folder = self.data_dir / INDEX_FOLDER  # read as files: a running server owns the index, and may keep it
-        try:
-            generation = folder / (folder / "current").read_text().strip()
-            return Manifest.model_validate_json((generation / "manifest.json").read_bytes())
-        except (OSError, ValidationError):
-            return None
+            except IndexMissing:
+                return None
 
     async def write(
         self, passages: Spool, base_url: str, locale: str | None, pages: dict[str, str], progress: Progress
