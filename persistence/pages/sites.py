@@ -65,7 +65,8 @@ class Folder:
         if any(folder.glob("docusaurus.config.*")):
             raise IngestError(f"{folder} holds a site's sources. Run `npm run build` in it and give {folder}/build.")
         self._folder = folder
-        self._files = sorted(file for file in folder.rglob("*.html") if file.name != "404.html")
+        pages = (file for file in folder.rglob("*.html") if file.name != "404.html")
+        self._files = sorted(file for file in pages if file.is_file())  # a route may end in .html: then it is a folder
         if not self._files:
             missing = f"{folder} holds no HTML page" if folder.is_dir() else f"There is no folder {folder}"
             raise IngestError(f"{missing}. Give the build folder of a Docusaurus site, or the URL of its sitemap.")

@@ -67,6 +67,13 @@ def test_a_folder_that_is_no_build_is_refused(tmp_path: Path, pages: dict[str, s
         found(str(tmp_path))
 
 
+def test_a_route_that_ends_like_a_file_is_a_page_and_a_dangling_link_is_none(tmp_path: Path) -> None:
+    write_site(tmp_path, {"docs/config.html/index.html": doc("<p>Keys.", "docs/config.html/")})
+    (tmp_path / "dangling.html").symlink_to("nowhere.html")
+    with open_site(str(tmp_path)) as site:
+        assert [found.path for found in site.pages()] == ["docs/config.html/"]
+
+
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(IngestError, match="There is no folder"):
         found(str(tmp_path / "nowhere"))
