@@ -73,7 +73,7 @@ def _built_graph(weights: Path, models: Path) -> Path:
     """Return the graph's file; a child process builds it, so that this one never holds onnx nor float32 weights."""
     path = models / f"{MiniLM.name}-{minilm_graph.WEIGHTS_SHA256[:8]}-{minilm_graph.RECIPE}.onnx"
     if not path.exists():
-        command = [sys.executable, "-m", minilm_graph.__name__, str(weights / "model.safetensors"), str(path)]
+        command = [sys.executable, "-P", "-m", minilm_graph.__name__, str(weights / "model.safetensors"), str(path)]
         built = subprocess.run(command, capture_output=True, text=True, timeout=300)  # noqa: S603
         if built.returncode:
             reason = built.stderr.strip().rpartition("\n")[2]

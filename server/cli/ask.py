@@ -39,13 +39,16 @@ class Ask:
         body: dict[str, Any] = {"message": args.question}
         if args.selected_text:
             body["selected_text"] = _read(args.selected_text)
-        with _server(settings) as url, httpx.Client(base_url=url, timeout=70) as client:
-            token = _checked(client.post("/sessions", json={})).json()["token"]
-            client.headers["authorization"] = f"Bearer {token}"
-            if args.json:
-                print(json.dumps(_checked(client.post("/chat", json=body)).json(), indent=2, ensure_ascii=False))
-            else:
-                _print_stream(client, body)
+        try:
+            with _server(settings) as url, httpx.Client(base_url=url, timeout=70, trust_env=False) as client:
+                token = _checked(client.post("/sessions", json={})).json()["token"]
+                client.headers["authorization"] = f"Bearer {token}"
+                if args.json:
+                    print(json.dumps(_checked(client.post("/chat", json=body)).json(), indent=2, ensure_ascii=False))
+                else:
+                    _print_stream(client, body)
+        except httpx.TransportError as error:
+            raise CitesideError(f"The server went away before the answer ended ({error}). Ask again.") from error
         return 0
 
 
@@ -81,6 +84,9 @@ def _print_stream(client: "httpx.Client", body: dict[str, Any]) -> None:
                 print()
                 if data["status"] != "completed":
                     raise CitesideError(data.get("detail") or f"The answer ended as {data['status']}.")
+                break
+        else:
+            raise CitesideError("The connection ended before the answer did. Ask again.")
     for cited in {c["marker"]: c for c in message.get("citations", [])}.values():
         place = " > ".join(filter(None, (cited["title"], cited["heading"])))
         print(f"  [{cited['marker']}] {place}\n      {cited['url']}")

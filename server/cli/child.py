@@ -13,6 +13,9 @@ from typing import IO
 from graph.errors import CitesideError
 from server.cli.serve import STOP_SECONDS, running_server
 
+CITESIDE = (sys.executable, "-P", "-m", "server.cli")
+"""This very command line; without -P a `server.py` in the reader's folder would be taken for ours."""
+
 DRAIN_SECONDS = 35
 """More than a server takes for turns that still run when its connections are closed."""
 
@@ -27,10 +30,10 @@ def child_server(data_dir: Path, *words: str, env: Mapping[str, str] | None = No
     Its log goes to `server.log` in the data folder. Raises CitesideError with the child's own last line when it
     ends before it serves.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data_dir / "server.log").open("w+") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "server.cli", "serve", "--data-dir", str(data_dir), *words],
+            [*CITESIDE, "serve", "--data-dir", str(data_dir), *words],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
@@ -58,7 +61,7 @@ def _ready(child: subprocess.Popen[bytes], data_dir: Path, log: IO[str]) -> str:
             raise CitesideError(lines[-1].removeprefix("citeside serve: ") if lines else "The server did not start.")
         url = running_server(data_dir)
         try:
-            if url and httpx.get(f"{url}/healthz").is_success:
+            if url and httpx.get(f"{url}/healthz", trust_env=False).is_success:
                 return url
         except httpx.TransportError:
             pass  # bound, not yet accepting

@@ -2,7 +2,6 @@
 
 import argparse
 import subprocess
-import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from graph.errors import CitesideError, ConfigurationError
-from server.cli.child import child_server
-from server.cli.serve import bind, running_server
+from server.cli.child import CITESIDE, child_server
+from server.cli.serve import listen, running_server
 from server.cli.site import build_own_site, served
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Demo:
         data_dir = settings.data_dir
         if owner := running_server(data_dir):
             raise ConfigurationError(f"A server runs on {data_dir} already: {owner}. Stop it, or choose --data-dir.")
-        bind("127.0.0.1", port).close()
+        listen("127.0.0.1", port).close()
         with ExitStack() as stack:
             if args.site and args.site.startswith(("http://", "https://")):
                 site, source, base = args.site, args.site, None
@@ -80,7 +79,7 @@ def _built(path: str | None, site_port: int) -> tuple[Path, str]:
 
 def _ingest(source: str, base_url: str | None, data_dir: Path) -> None:
     """Index in a process of its own, as building an index would hold up this one."""
-    words = [sys.executable, "-m", "server.cli", "ingest", source, "--data-dir", str(data_dir)]
+    words = [*CITESIDE, "ingest", source, "--data-dir", str(data_dir)]
     done = subprocess.run([*words, "--base-url", base_url] if base_url else words, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise CitesideError("The site was not indexed; the reason stands above.")
@@ -91,7 +90,7 @@ def _summary(settings: "Settings", site: str, url: str, named_folder: Path | Non
 
     from graph.extractive import NAME
 
-    config = httpx.get(f"{url}/config").json()
+    config = httpx.get(f"{url}/config", trust_env=False).json()
     folder = settings.data_dir
     model = "none: answers are made of the docs' own sentences" if config["model"] == NAME else config["model"]
     database = "the server of DATABASE_URL" if settings.database_url else f"embedded Postgres in {folder}/postgres"

@@ -37,20 +37,24 @@ class Serve:
         """Serve; when the start fails, say why in one line."""
         given = {name: getattr(args, name) for name in ("host", "port") if getattr(args, name) is not None}
         settings = settings.model_copy(update=given)
-        with bind(settings.host, settings.port) as listening:
+        with listen(settings.host, settings.port) as listening:
             return _serve(settings, listening)
 
 
 command = Serve()
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the address. Raises ConfigurationError when it is taken or not of this machine."""
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on the address, so that no other server can take it while this one starts.
+
+    Raises ConfigurationError when it is taken or not of this machine.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen()  # bound alone, SO_REUSEADDR would let a second server bind it too
     except (OSError, OverflowError) as error:
         bound.close()
         raise ConfigurationError(

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -82,8 +83,10 @@ class _StaticHandler(http.server.SimpleHTTPRequestHandler):
         if not asked.startswith(self._base_url):
             return str(Path(self.directory) / "404-outside-the-base-url")
         found = Path(super().translate_path("/" + asked.removeprefix(self._base_url)))
-        page = found.with_suffix(".html")
-        return str(page if not found.exists() and page.is_file() else found)
+        page = found.with_name(
+            f"{found.name}.html"
+        )  # not with_suffix: names such as release-1.2 have dots of their own
+        return str(page if not (found.is_file() or asked.endswith("/")) and page.is_file() else found)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer with the site's 404 page where it has one."""
@@ -132,7 +135,7 @@ def _npm() -> list[str]:
 
 
 def _run(words: list[str], **env: str) -> None:
-    done = subprocess.run(
+    with subprocess.Popen(
         words,
         cwd=WEBSITE,
         env={**os.environ, **env},
@@ -140,6 +143,12 @@ def _run(words: list[str], **env: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    if done.returncode:
-        raise CitesideError(f"`{' '.join(words)}` in {WEBSITE} failed:\n{done.stdout[-2_000:]}")
+        start_new_session=True,  # a group of its own, to be stopped as a whole: npm leaves its children behind
+    ) as child:
+        try:
+            output, _ = child.communicate()
+        except KeyboardInterrupt:
+            os.killpg(child.pid, signal.SIGTERM)
+            raise
+    if child.returncode:
+        raise CitesideError(f"`{' '.join(words)}` in {WEBSITE} failed:\n{output[-2_000:]}")
