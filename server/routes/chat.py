@@ -22,6 +22,7 @@ PATIENCE = 55.0
 
 PING = 15  # seconds; proxies and the panel take a connection that is silent for longer for dead
 SEND_TIMEOUT = 30.0  # seconds; a reader that takes nothing is dropped and may rejoin, its turn goes on
+STOPPING = 20.0  # seconds that open streams get when the server stops: below the 25 s it waits for them
 TURN_ID = "Citeside-Turn-Id"
 
 
@@ -48,7 +49,13 @@ async def chat_stream(asked: ChatRequest, service: ServiceDep, session: SessionD
     """Ask and read along; a reader that leaves stops nothing."""
     turn_id = await _start(service, session, asked)
     events = encoded(service.engine.follow(session.id, turn_id))
-    return EventSourceResponse(events, headers={TURN_ID: str(turn_id)}, ping=PING, send_timeout=SEND_TIMEOUT)
+    return EventSourceResponse(
+        events,
+        headers={TURN_ID: str(turn_id)},
+        ping=PING,
+        send_timeout=SEND_TIMEOUT,
+        shutdown_grace_period=STOPPING,
+    )
 
 
 @router.get("/turns/{turn_id}")

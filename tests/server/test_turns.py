@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sse_starlette.sse import AppStatus
 
 from graph.errors import IndexUnavailable, ModelFailed
 from graph.types import Exchange, Passage, Scope
@@ -206,6 +207,25 @@ async def test_the_first_words_are_shown_while_the_model_still_writes(settings: 
             async for line in lines:
                 if line == "event: delta":
                     break
+            model.may_go_on.set()
+            assert "event: end" in [line async for line in lines]
+
+
+async def test_a_stream_is_read_to_its_end_while_the_server_stops(
+    settings: Settings, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.may_go_on.clear()
+    opening = partial(open_service, answerers=answerers(model), retriever=KnownPassages())
+    async with on_a_port(create_app(settings, opening=opening)) as client:
+        reader = await Reader.arrive(client)
+        body = {"message": QUESTION}
+        async with client.stream("POST", "/chat/stream", json=body, headers=reader.headers) as response:
+            lines = response.aiter_lines()
+            async for line in lines:
+                if line == "event: delta":
+                    break
+            monkeypatch.setattr(AppStatus, "should_exit", True)  # as SIGTERM does; looked at twice a second
+            await asyncio.sleep(1)
             model.may_go_on.set()
             assert "event: end" in [line async for line in lines]
 
