@@ -223,7 +223,8 @@ class TurnEngine:
                     raise
                 await asyncio.sleep(TICK)
         if stored is None:  # the thread was deleted, or the session
-            run.transcript.close(message.model_copy(update={"status": "cancelled"}))
+            told = message.metadata.model_copy(update={"error": None})
+            run.transcript.close(message.model_copy(update={"status": "cancelled", "metadata": told}))
         elif (stored.status, stored.content) == (message.status, message.content):
             run.transcript.close(stored)
         else:  # reaped with less text than was shown, or another attempt took over

@@ -389,7 +389,7 @@ async def test_deleting_a_thread_stops_the_turn_in_it(reader: Reader, model: Scr
     thread_id = (await reader.request("GET", f"/turns/{turn_id}")).json()["thread_id"]
     assert (await reader.request("DELETE", f"/threads/{thread_id}")).status_code == 204
     events = await asking
-    assert events[-1].data["status"] == "cancelled"
+    assert events[-1].data == {"status": "cancelled", "length": 17, "retry": True}
 
 
 async def test_a_server_that_stops_keeps_what_was_written(
