@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from persistence.postgres import Database
+from server.logs import JsonLines
 from tests.server.http import Reader
 
 pytestmark = pytest.mark.anyio
@@ -156,7 +156,9 @@ async def test_a_fault_of_ours_is_readable_across_origins_and_its_words_reach_no
     with caplog.at_level(logging.INFO):
         refused, problem = await refuse(reader, json.dumps({"message": "a"}))
     assert (refused, problem["code"]) == (500, "internal")
-    assert not [record for record in caplog.records if SECRET in record.getMessage()]
+    written = [JsonLines().format(record) for record in caplog.records]
+    assert "ValueError" in "".join(written)
+    assert SECRET not in "".join(written)
 
 
 @pytest.mark.parametrize(
@@ -179,8 +181,3 @@ async def test_a_wrong_address_or_parameter_is_refused(reader: Reader, path: str
     answer = await reader.request("GET", path)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert SECRET not in answer.text
-
-
-async def test_nothing_of_what_was_refused_is_stored(reader: Reader, database: Database) -> None:
-    await refuse(reader, json.dumps({"message": SECRET, "selected_text": " "}))
-    assert await database.fetchval("select count(*) from messages where content like '%' || $1 || '%'", SECRET) == 0
