@@ -69,7 +69,9 @@ class MarkerGate:
     def _may_cite(self, marker: int) -> bool:
         if not 1 <= marker <= len(self.offered):
             return False
-        passage, terms = self.offered[marker - 1], content_terms(self._claim)
+        passage = self.offered[marker - 1]
+        # Chinese and Japanese do not set words apart, and another alphabet shares none: neither tells a false citation.
+        terms = {term for term in content_terms(self._claim) if term.isascii()}
         return not terms or bool(terms & content_terms(f"{passage.title} {passage.heading} {passage.text}"))
 
     def _parts(self, text: str, *, final: bool) -> list[tuple[str, bool]]:

@@ -58,6 +58,8 @@ def test_a_reader_sees_the_markers_that_were_issued_and_no_others(
         "each sentence for itself": ("Cheese [1]. The moon [1]. Pears [2]", "Cheese [1]. The moon. Pears [2]"),
         "behind code": ("Use `cheese` [1] [2]", "Use `cheese` [1]"),
         "no words to compare": ("It is so [1]", "It is so [1]"),
+        "a script without spaces": ("默认值是三十秒 [1]。", "默认值是三十秒 [1]。"),
+        "another alphabet": ("Луна круглая [1].", "Луна круглая [1]."),
     }.values(),
 )
 def test_a_marker_that_shares_no_word_with_its_passage_is_dropped(written: str, shown: str) -> None:
