@@ -1,12 +1,12 @@
-"""Starts a server as a child process and stops it with whoever started it."""
+"""Runs programs and servers as child processes and stops them with whoever started them."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -49,6 +49,37 @@ def child_server(data_dir: Path, *words: str, env: Mapping[str, str] | None = No
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+
+
+def run_to_its_end(
+    words: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdout: int | None = None,
+) -> tuple[int, str]:
+    """Run a program and return its exit code and, with `stdout` a pipe, all it said.
+
+    When we are interrupted all of its processes are stopped in order: npm would leave its children behind.
+    """
+    with subprocess.Popen(
+        words,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stdout and subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as child:
+        try:
+            output, _ = child.communicate()
+        except KeyboardInterrupt:
+            with suppress(ProcessLookupError):  # it ended this very moment
+                os.killpg(child.pid, signal.SIGTERM)
+            child.wait()  # Popen itself waits a quarter of a second
+            raise
+    return child.returncode, output or ""
 
 
 def _ready(child: subprocess.Popen[bytes], data_dir: Path, log: IO[str]) -> str:

@@ -1,7 +1,6 @@
 """`citeside demo`: a site, its index and the server together on this machine, to try."""
 
 import argparse
-import subprocess
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from graph.errors import CitesideError, ConfigurationError
-from server.cli.child import CITESIDE, child_server
+from server.cli.child import CITESIDE, child_server, run_to_its_end
 from server.cli.serve import listen, running_server
 from server.cli.site import build_own_site, served
 
@@ -80,8 +79,8 @@ def _built(path: str | None, site_port: int) -> tuple[Path, str]:
 def _ingest(source: str, base_url: str | None, data_dir: Path) -> None:
     """Index in a process of its own, as building an index would hold up this one."""
     words = [*CITESIDE, "ingest", source, "--data-dir", str(data_dir)]
-    done = subprocess.run([*words, "--base-url", base_url] if base_url else words, stdin=subprocess.DEVNULL)
-    if done.returncode:
+    code, _ = run_to_its_end([*words, "--base-url", base_url] if base_url else words)
+    if code:
         raise CitesideError("The site was not indexed; the reason stands above.")
 
 

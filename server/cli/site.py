@@ -5,7 +5,6 @@ import hashlib
 import http.server
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from graph.errors import CitesideError, ConfigurationError
+from server.cli.child import run_to_its_end
 
 ROOT = Path(__file__).parents[2]
 WEBSITE = ROOT / "website"
@@ -135,20 +135,6 @@ def _npm() -> list[str]:
 
 
 def _run(words: list[str], **env: str) -> None:
-    with subprocess.Popen(
-        words,
-        cwd=WEBSITE,
-        env={**os.environ, **env},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # a group of its own, to be stopped as a whole: npm leaves its children behind
-    ) as child:
-        try:
-            output, _ = child.communicate()
-        except KeyboardInterrupt:
-            os.killpg(child.pid, signal.SIGTERM)
-            raise
-    if child.returncode:
+    code, output = run_to_its_end(words, cwd=WEBSITE, env={**os.environ, **env}, stdout=subprocess.PIPE)
+    if code:
         raise CitesideError(f"`{' '.join(words)}` in {WEBSITE} failed:\n{output[-2_000:]}")
