@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 import asyncpg
 
 from graph.errors import ConfigurationError, StoreUnavailable
-from persistence.postgres import Database, driver_errors, normalise_dsn
+from persistence.postgres import driver_errors, normalise_dsn
 
 LOCK = 7_421_339_011
 """Any number, as long as every version of this code takes the same."""
@@ -79,13 +79,6 @@ async def migrate(url: str, *, check: bool = False, folder: Traversable | None =
             for migration in missing:
                 await _apply(connection, migration)
             return [migration.name for migration in missing]
-
-
-async def schema_version(db: Database) -> int:
-    """Return the number of the last applied migration, 0 for an empty database."""
-    if not await db.fetchval("select to_regclass('schema_migrations') is not null", idempotent=True):
-        return 0
-    return await db.fetchval("select coalesce(max(number), 0) from schema_migrations", idempotent=True)
 
 
 @asynccontextmanager
