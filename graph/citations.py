@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from graph.support import DOUBTED, support
-from graph.terms import content_terms
+from graph.terms import content_terms, tongues
 from graph.types import Citation, Passage, Span
 from graph.units import Unit, quotable, split_units
 
@@ -70,9 +70,10 @@ class MarkerGate:
         if not 1 <= marker <= len(self.offered):
             return False
         passage = self.offered[marker - 1]
-        # Chinese and Japanese do not set words apart, and another alphabet shares none: neither tells a false citation.
-        terms = {term for term in content_terms(self._claim) if term.isascii()}
-        return not terms or bool(terms & content_terms(f"{passage.title} {passage.heading} {passage.text}"))
+        said = f"{passage.title} {passage.heading} {passage.text}"
+        # An answer in another language than its passage shares no words with it, and is not false for that.
+        terms = content_terms(self._claim) if tongues(self._claim) & tongues(said) else frozenset[str]()
+        return not terms or bool(terms & content_terms(said))
 
     def _parts(self, text: str, *, final: bool) -> list[tuple[str, bool]]:
         """Cut `text` at runs of backticks into prose and code; a run at its end may still grow and is held."""

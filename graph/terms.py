@@ -19,20 +19,28 @@ _ASKING = re.compile(
     re.IGNORECASE,
 )
 
-STOP_WORDS = frozenset(
+_ENGLISH_WORDS = frozenset(
     """a about after all also am an and any are as at be because been before being between both but by can could did do
     does doing done down during each either few for from further get gets got had has have having he her here hers him
     his how however i if in into is it its itself just let like many may me might more most much must my need needs of
     off on once one only or other our ours out over own please same shall she should so some such than that the their
     theirs them then there these they this those through to too under until up us use used using very via was way we
     were what when where whether which while who whom whose why will with would you your yours
-    aber alle als am an auch auf aus bei beim bin bis bist da dann das dass dein dem den der des die dies diese dieser
-    dieses doch dort du durch ein eine einem einen einer eines er es für gibt hat habe haben hier hinter ich ihr im in
+    mean means meant explain say says tell describe summarize summarise summary""".split()
+)
+_GERMAN_WORDS = frozenset(
+    """aber alle als am an auch auf aus bei beim bin bis bist da dann das dass dein dem den der des die dies diese
+    dieser dieses doch dort du durch ein eine einem einen einer eines er es für gibt hat habe haben hier hinter ich ihr im in
     ist ja jede jeder jetzt kann können könnte lässt man mein mit muss müssen nach nur ob oder sein seine sich sie sind
     so soll sollte über um und uns unter vom von vor war warum was welche welcher welches wenn wer werden wie wieso wird
     wo wofür worum wurde zu zum zur zwischen
-    mean means meant explain say says tell describe summarize summarise summary bedeutet heißt erkläre sagt""".split()
+    bedeutet heißt erkläre sagt""".split()
 )
+
+STOP_WORDS = _ENGLISH_WORDS | _GERMAN_WORDS
+"""Words that carry no meaning of their own, or that only ask."""
+
+_TONGUES = {"en": _ENGLISH_WORDS - _GERMAN_WORDS, "de": _GERMAN_WORDS - _ENGLISH_WORDS}
 
 
 _ENGLISH = SnowballStemmer("english")
@@ -58,6 +66,12 @@ def content_terms(text: str) -> frozenset[str]:
 
 def _matters(word: str) -> bool:
     return len(word) > 1 or word.isdigit() or word.isupper() or not word.isascii()
+
+
+def tongues(text: str) -> set[str]:
+    """Return the languages whose small words stand in `text`; none for a language that is not known here."""
+    folded = {word.casefold() for word in words(text)}
+    return {name for name, small in _TONGUES.items() if small & folded}
 
 
 def question_terms(question: str) -> frozenset[str]:

@@ -53,12 +53,13 @@ def test_a_reader_sees_the_markers_that_were_issued_and_no_others(
     {
         "it shares words": ("Cheese is yellow [1].", "Cheese is yellow [1]."),
         "it shares none": ("The moon is round [1].", "The moon is round."),
-        "one of a group shares": ("Pears are green [1][2].", "Pears are green[2]."),
+        "one of a group shares": ("All pears are green [1][2].", "All pears are green[2]."),
         "on a line of its own": ("Cheese it is.\n[1] [2]", "Cheese it is.\n[1]"),
         "each sentence for itself": ("Cheese [1]. The moon [1]. Pears [2]", "Cheese [1]. The moon. Pears [2]"),
         "behind code": ("Use `cheese` [1] [2]", "Use `cheese` [1]"),
         "no words to compare": ("It is so [1]", "It is so [1]"),
         "a script without spaces": ("默认值是三十秒 [1]。", "默认值是三十秒 [1]。"),
+        "another language": ("Der Mond ist rund [1].", "Der Mond ist rund [1]."),
         "another alphabet": ("Луна круглая [1].", "Луна круглая [1]."),
     }.values(),
 )
