@@ -30,11 +30,10 @@ _ENGLISH_WORDS = frozenset(
 )
 _GERMAN_WORDS = frozenset(
     """aber alle als am an auch auf aus bei beim bin bis bist da dann das dass dein dem den der des die dies diese
-    dieser dieses doch dort du durch ein eine einem einen einer eines er es für gibt hat habe haben hier hinter ich ihr im in
-    ist ja jede jeder jetzt kann können könnte lässt man mein mit muss müssen nach nur ob oder sein seine sich sie sind
-    so soll sollte über um und uns unter vom von vor war warum was welche welcher welches wenn wer werden wie wieso wird
-    wo wofür worum wurde zu zum zur zwischen
-    bedeutet heißt erkläre sagt""".split()
+    dieser dieses doch dort du durch ein eine einem einen einer eines er es für gibt hat habe haben hier hinter ich
+    ihr im in ist ja jede jeder jetzt kann können könnte lässt man mein mit muss müssen nach nur ob oder sein seine
+    sich sie sind so soll sollte über um und uns unter vom von vor war warum was welche welcher welches wenn wer
+    werden wie wieso wird wo wofür worum wurde zu zum zur zwischen bedeutet heißt erkläre sagt""".split()
 )
 
 STOP_WORDS = _ENGLISH_WORDS | _GERMAN_WORDS
