@@ -12,7 +12,7 @@ from graph.units import quotable
 DOUBTED = 0.5
 """A grounded sentence below this support is marked as unsupported."""
 
-FLOOR = 0.62
+FLOOR = 0.6
 """Nearness from which the docs cover a question. Of 46 questions that two sites answer 42 lay above it (the others
 were of two or three words); of 30 that they do not answer 29 lay below (the other was next to the docs' topic)."""
 

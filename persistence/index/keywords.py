@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from qdrant_edge import Bm25, Bm25Config, SparseVector, TokenizerType
 
+from graph.terms import STOP_WORDS
 from graph.types import Frozen
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # Written without spaces between words (or, Korean, with particles): the default tokenizer would keep whole clauses.
 UNSPACED = {"zh", "ja", "ko", "th"}
+_PUNCTUATION = ".,:;!?\"'()[]“”„"
 # With a saturation (k) this high and no normalisation by length (b = 0), a term weighs how often it occurs.
 ENDLESS = 1e6
 
@@ -59,8 +61,13 @@ class Keywords(Frozen):
 
 
 def question_terms(text: str, locale: str | None) -> list[int]:
-    """Return the ids of a question's distinct terms, without stop words; may be empty."""
-    return _bm25(locale).embed_query(text).indices
+    """Return the ids of a question's distinct terms, without stop words; may be empty.
+
+    Stop words of all languages known here are left out, not only the locale's: pages of a locale that are not
+    translated yet are asked about in their own language.
+    """
+    telling = [word for word in text.split() if word.strip(_PUNCTUATION).casefold() not in STOP_WORDS]
+    return _bm25(locale).embed_query(" ".join(telling)).indices
 
 
 @lru_cache(maxsize=64)

@@ -290,3 +290,9 @@ async def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
         with pytest.raises(IndexUnavailable, match=url):
             async with open_writer(tmp_path, Letters(), Keywords.of([LIMITS]), url=url, api_key=None):
                 pass
+
+
+def test_small_words_of_another_language_do_not_count() -> None:
+    """Pages of a German locale that are not translated yet are asked about in English."""
+    assert question_terms("What is the price of it?", "de") == question_terms("price?", "de")
+    assert question_terms("Was ist der Preis?", "en") == question_terms("Preis", "en")
