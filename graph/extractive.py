@@ -27,6 +27,9 @@ _SIDE_PASSAGES = 2
 _FIRST = 0.05
 """Given to the passage that was ranked first, half of it to the second ...: fusion sees what a cosine does not."""
 
+_SHOWN = 0.1
+"""Given to a passage with code when the question asks how to do something: the command is the answer."""
+
 _AS_NEAR = 0.75
 """Share of the first passage's cosine from which another may add to it."""
 
@@ -47,7 +50,10 @@ class ExtractiveAnswerer:
         terms = question_terms(condense(question, history))
         weight = _weights([p.text for p in passages])
         wants_code = asked_kind(question) in {"steps", "code"}
-        relevance = [_relevance(p, terms, weight) + _FIRST / (1 + i) for i, p in enumerate(passages)]
+        relevance = [
+            _relevance(p, terms, weight) + _FIRST / (1 + i) + _SHOWN * (wants_code and _has_code(p.text))
+            for i, p in enumerate(passages)
+        ]
         ranked = sorted((i for i, p in enumerate(passages) if _sayable(p.text)), key=lambda i: -relevance[i])
         said = ""
         for rank, i in enumerate(ranked[: 1 + _SIDE_PASSAGES]):
@@ -108,6 +114,10 @@ def _coverage(text: str, terms: frozenset[str], weight: dict[str, float]) -> flo
 
 def _relevance(passage: Passage, terms: frozenset[str], weight: dict[str, float]) -> float:
     return passage.score + 0.3 * _coverage(f"{passage.title} {passage.heading} {passage.text}", terms, weight)
+
+
+def _has_code(text: str) -> bool:
+    return any(unit.kind == "code" for unit in quotable(text))
 
 
 def _run(passage: Passage, terms: frozenset[str], weight: dict[str, float], *, wants_code: bool) -> list[Unit]:
