@@ -85,7 +85,7 @@ class Folder:
     def pages(self) -> Iterator[Found]:
         """Read the files in the order of their names."""
         for file in self._files:
-            html = file.read_bytes()
+            html = _read(file)
             canonical, _ = read_links(html)
             yield Found(self._path(_route(file, self._folder), canonical), html)
 
@@ -95,7 +95,7 @@ class Folder:
         slashes: Counter[bool] = Counter()
         for file in sorted(self._files, key=lambda file: len(file.parts))[:50]:
             route = _route(file, self._folder)
-            canonical, _ = read_links(file.read_bytes())
+            canonical, _ = read_links(_read(file))
             if canonical and (base := _base(canonical, route)):
                 bases[base] += 1
                 slashes[canonical.endswith("/")] += bool(route)
@@ -108,6 +108,13 @@ class Folder:
         if canonical and (base := _base(canonical, route)):
             return canonical[len(base) :]  # with a trailing slash or not, as the page itself has it
         return quote(route) + ("/" if self._slash and route else "")
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise IngestError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def _route(file: Path, folder: Path) -> str:

@@ -44,8 +44,9 @@ class Demo:
             if args.site and args.site.startswith(("http://", "https://")):
                 site, source, base = args.site, args.site, None
             else:
+                listening = stack.enter_context(listen("127.0.0.1", args.site_port, "--site-port"))
                 built, base_path = _built(args.site, args.site_port)
-                stack.enter_context(served(built, base_path, args.site_port))
+                stack.enter_context(served(built, base_path, listening))
                 site = base = f"http://localhost:{args.site_port}{base_path}"
                 source = str(built)
             print(f"Indexing {site}", flush=True)

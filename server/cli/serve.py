@@ -44,10 +44,10 @@ class Serve:
 command = Serve()
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
     """Return a socket that listens on the address, so that no other server can take it while this one starts.
 
-    Raises ConfigurationError when it is taken or not of this machine.
+    Raises ConfigurationError when it is taken or not of this machine, naming the option that chooses another.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
@@ -59,7 +59,7 @@ def listen(host: str, port: int) -> socket.socket:
         bound.close()
         raise ConfigurationError(
             f"{host}:{port} cannot be listened on ({getattr(error, 'strerror', None) or error}). Choose another port "
-            "with --port."
+            f"with {option}."
         ) from error
     return bound
 

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -50,16 +51,12 @@ def build_own_site(origin: str, base_url: str) -> Path:
 
 
 @contextmanager
-def served(built: Path, base_url: str, port: int) -> Iterator[None]:
-    """Serve a built folder under its base URL on this machine while the block runs."""
+def served(built: Path, base_url: str, listening: socket.socket) -> Iterator[None]:
+    """Serve a built folder under its base URL while the block runs; the socket is closed with it."""
     handler = functools.partial(_StaticHandler, directory=str(built), base_url=base_url)
-    try:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-    except OSError as error:
-        raise ConfigurationError(
-            f"127.0.0.1:{port} cannot be listened on ({error.strerror}). Choose another port for the site with "
-            "--site-port."
-        ) from error
+    server = http.server.ThreadingHTTPServer(listening.getsockname(), handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listening
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -227,3 +227,9 @@ def test_a_site_that_is_not_there_is_named() -> None:
         pass
     with pytest.raises(IngestError, match=f"{address}/sitemap.xml cannot be read"):
         found(address)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "index.html").symlink_to("/proc/self/mem")  # a read of its first byte fails, also for root
+    with pytest.raises(IngestError, match=r"index\.html cannot be read: Input/output error"), open_site(str(tmp_path)):
+        pass

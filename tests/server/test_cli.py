@@ -1,7 +1,6 @@
 """The command line works wherever it is called, and says when something did not."""
 
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,12 @@ def test_a_file_of_the_readers_own_is_not_taken_for_ours(tmp_path: Path) -> None
 def test_a_port_is_taken_as_soon_as_a_server_begins_to_start() -> None:
     with listen("127.0.0.1", 0) as first, pytest.raises(ConfigurationError, match="--port"):
         listen("127.0.0.1", first.getsockname()[1]).close()
+
+
+@pytest.mark.parametrize("port", [70_000, -1])
+def test_a_port_that_is_none_is_told_in_a_line(port: int) -> None:
+    with pytest.raises(ConfigurationError, match="--site-port"):
+        listen("127.0.0.1", port, "--site-port")
 
 
 class BreaksOff(BaseHTTPRequestHandler):
@@ -69,10 +74,9 @@ def test_a_built_site_is_served_as_its_links_are_written(tmp_path: Path) -> None
     (tmp_path / "docs/release-1.2.html").write_text("dotted")
     (tmp_path / "docs/tools.html").write_text("page beside a folder")
     (tmp_path / "docs/tools/index.html").write_text("folder")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with served(tmp_path, "/site/", port), httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+    listening = listen("127.0.0.1", 0)
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with served(tmp_path, "/site/", listening), httpx.Client(base_url=address, trust_env=False) as client:
         paths = ("/site/docs/release-1.2", "/site/docs/tools", "/site/docs/tools/", "/docs/tools")
         answers = {path: client.get(path) for path in paths}
     assert {path: answer.text for path, answer in answers.items() if answer.is_success} == {
