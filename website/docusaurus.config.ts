@@ -12,6 +12,8 @@ const config: Config = {
   baseUrl: process.env.CITESIDE_SITE_BASE_URL ?? '/citeside/',
   trailingSlash: true,
   i18n: {defaultLocale: 'en', locales: ['en']},
+  // Its cascade layers must stay native (browserslist in package.json): polyfilled for older browsers, one file at a
+  // time, the theme's colours would win over ours.
   future: {v4: true, faster: true},
 
   // A dead link in the docs is a dead citation in an answer.

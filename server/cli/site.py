@@ -25,7 +25,7 @@ WEBSITE = ROOT / "website"
 NODE = 20
 """Oldest major version of Node that Docusaurus 3.10 runs on."""
 
-_SOURCES = ("docs", "src", "static", "docusaurus.config.ts", "sidebars.ts", "package-lock.json")
+_SOURCES = ("docs", "src", "static", "docusaurus.config.ts", "sidebars.ts", "package.json", "package-lock.json")
 
 
 def build_own_site(origin: str, base_url: str) -> Path:
