@@ -13,8 +13,8 @@ DOUBTED = 0.5
 """A grounded sentence below this support is marked as unsupported."""
 
 FLOOR = 0.6
-"""Nearness from which the docs cover a question. Of 46 questions that two sites answer 42 lay above it (the others
-were of two or three words); of 30 that they do not answer 29 lay below (the other was next to the docs' topic)."""
+"""Nearness from which the docs cover a question. Of 46 questions that two sites should answer 42 lay above it (the
+others had one to five words); of 30 that they do not answer 29 lay below (the other was next to the docs' topic)."""
 
 COVERAGE_WEIGHT = 0.35
 """What it adds to a passage's cosine that it holds all of the question's terms: names that the docs never mention drag
