@@ -72,7 +72,8 @@ def _storable_json(value: Any) -> Any:
             return value
 
 
-def _to_jsonb(value: BaseModel | dict[str, Any]) -> str:
+def to_json(value: BaseModel | dict[str, Any]) -> str:
+    """Return what a jsonb column can hold of a value, as text."""
     data = value.model_dump() if isinstance(value, BaseModel) else value
     return json.dumps(_storable_json(data), default=str)
 
@@ -273,4 +274,4 @@ async def _open_pool(dsn: Dsn) -> AsyncIterator[asyncpg.Pool]:
 
 
 async def _read_jsonb(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_to_jsonb, decoder=json.loads)
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=to_json, decoder=json.loads)

@@ -9,6 +9,12 @@ The assistant's message is a row from the start, empty and `running`, so that li
 pages have an id to hold on to, and the end of a turn is one update of two rows we know to exist. Until then its text is
 in the deltas, which a reaped turn keeps as its message.
 
+Deltas of an attempt have no gap and no overlap: one is appended only where the last one ended, and the store says
+where that is. So a write whose outcome is unknown needs no care: the next one goes on from what was told.
+
+A turn can be answered anew: each attempt has a message of its own, and the one before is kept, `superseded`, and no
+longer listed.
+
 Every statement is its own transaction and may be sent twice.
 """
 
@@ -21,13 +27,15 @@ import asyncpg
 
 from graph.errors import StoreUnavailable
 from graph.events import OfferedPassage
-from graph.types import Grounding, Mode, Notice, PassageRef, Verdict
+from graph.types import CONSTRAINED_LABEL, Grounding, Mode, Notice, PassageRef, Verdict
 from persistence import messages
 from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, Failure, Message, Stored, UserMetadata
-from persistence.postgres import Database, storable
+from persistence.postgres import Database, storable, to_json
 
 LEASE_S = 15.0
+RENEWED_BELOW = 0.8
+"""Share of the lease below which a silent turn renews it: every 3 s, where a write of text does so at once."""
 EARLIER_MESSAGES = 24
 TITLE_LENGTH = 60
 
@@ -91,16 +99,35 @@ class Joined(NamedTuple):
     turn_id: UUID
 
 
-class Beat(NamedTuple):
-    """A sign of life of a running turn, with the text released since the last one.
+class Retried(NamedTuple):
+    """A further attempt that is ours to run, and the body that its question came in."""
 
-    `offset` is that of the text's first code point. A beat whose outcome is unknown is sent again as it was.
-    """
+    started: Started
+    request: dict[str, Any]
+
+
+class Beat(NamedTuple):
+    """A sign of life of a running turn: the text that the store lacks, from `offset` on, and its preface when new."""
 
     turn_id: UUID
     attempt: int
     offset: int
     text: str = ""
+    preface: Preface | None = None
+
+
+class Reply(NamedTuple):
+    """What the store says to a beat: go on, stop, or somebody else's by now; and how much text it holds."""
+
+    order: Literal["go on", "stop", "lost"]
+    stored: int
+
+
+class Glance(NamedTuple):
+    """A turn as the store has it, and what it holds of a running answer beyond what was known."""
+
+    turn: Turn
+    text: str
 
 
 class KeyReused(Exception):
@@ -109,6 +136,14 @@ class KeyReused(Exception):
 
 class ThreadUnknown(Exception):
     """The session has no such thread."""
+
+
+class AttemptUnknown(Exception):
+    """The turn has no such attempt."""
+
+
+class TurnNotLast(Exception):
+    """The thread went on after this turn, so that its answer cannot be replaced."""
 
 
 class TurnRunning(Exception):
@@ -176,6 +211,51 @@ _START = f"""
         where m.thread_id = $4 and m.turn_id <> $3 and m.status = 'completed'
         order by m.seq desc
         limit $18
+    ) earlier on true"""  # noqa: S608 - put together from constants
+
+# Also takes a turn over whose lease ran out; what it had released is kept with its message. `mine` finds the attempt
+# again by its message when this is sent twice.
+_RETRY = f"""
+    with taken as (
+        update turns
+        set attempt = attempt + 1, status = 'running', worker = $5, lease_until = now() + make_interval(secs => $6),
+            cancel_requested = false, preface = null, error = null, finished_at = null
+        where session_id = $1 and id = $2 and attempt = $3
+          and (status <> 'running' or lease_until < now())
+          and id = (select turn_id from messages m where m.thread_id = turns.thread_id order by seq desc limit 1)
+        returning id, thread_id, attempt, mode
+    ), superseded as (
+        update messages
+        set status = 'superseded',
+            content = case when messages.status <> 'running' then messages.content else coalesce(
+                (select string_agg(d.text, '' order by d."offset") from turn_deltas d
+                 where d.turn_id = taken.id and d.attempt = $3), '') end
+        from taken
+        where messages.turn_id = taken.id and messages.attempt = $3 and messages.role = 'assistant'
+    ), dropped as (
+        delete from turn_deltas using taken where turn_deltas.turn_id = taken.id
+    ), written as (
+        insert into messages (id, thread_id, turn_id, attempt, seq, role, content, status, metadata)
+        select $4, taken.thread_id, taken.id, taken.attempt, (select max(seq) + 1 from messages m
+                                                              where m.thread_id = taken.thread_id),
+               'assistant', '', 'running', jsonb_build_object('mode', taken.mode, 'label',
+               case taken.mode when 'constrained' then $7::text end)
+        from taken
+    ), touched as (
+        update threads set updated_at = now() from taken where threads.id = taken.thread_id
+    ), mine as (
+        select id from taken union all select turn_id from messages where id = $4
+    )
+    select turns.request, question.thread_id as in_thread, question.id as question_id, earlier.*
+    from mine
+    join turns on turns.id = mine.id
+    join messages question on question.turn_id = mine.id and question.role = 'user'
+    left join lateral (
+        select {messages.COLUMNS}
+        from messages m join turns t on t.id = m.turn_id
+        where m.thread_id = question.thread_id and m.seq < question.seq and m.status = 'completed'
+        order by m.seq desc
+        limit $8
     ) earlier on true"""  # noqa: S608 - put together from constants
 
 
@@ -265,64 +345,111 @@ class Turns:
             raise TurnRunning(found["running_id"])
         return None
 
-    async def renew(self, worker: str, beats: Sequence[Beat]) -> dict[UUID, Literal["ok", "cancel", "lost"]]:
-        """Append what the worker's turns released, renew their leases, and return what to do with each.
+    async def retry(self, session_id: UUID, turn_id: UUID, attempt: int, *, worker: str) -> Retried | Joined | None:
+        """Claim the attempt after `attempt` for `worker`; None when the session has no such turn.
 
-        "cancel": the reader asked to stop. "lost": another attempt took over, or the turn was reaped or erased, and
+        A retry that was sent before, or from another tab, is joined. Raises TurnRunning while the turn runs,
+        TurnNotLast, or AttemptUnknown.
+        """
+        message_id = new_id()
+        try:
+            rows = await self._db.fetch(
+                _RETRY,
+                session_id,
+                turn_id,
+                attempt,
+                message_id,
+                worker,
+                LEASE_S,
+                CONSTRAINED_LABEL,
+                EARLIER_MESSAGES,
+                idempotent=True,
+            )
+        except asyncpg.UniqueViolationError as error:  # a question, or another retry, came in this very moment
+            raise TurnRunning(turn_id) from error
+        if rows:
+            first = rows[0]
+            earlier = tuple(Message.from_row(row) for row in reversed(rows) if row["id"])
+            started = Started(turn_id, first["in_thread"], first["question_id"], message_id, attempt + 1, earlier)
+            return Retried(started, first["request"])
+        turn = await self.get(session_id, turn_id)
+        if turn is None:
+            return None
+        if turn.attempt > attempt:
+            return Joined(turn_id)
+        if turn.attempt < attempt:
+            raise AttemptUnknown
+        if turn.status == "running":
+            raise TurnRunning(turn_id)
+        raise TurnNotLast
+
+    async def renew(self, worker: str, beats: Sequence[Beat]) -> dict[UUID, Reply]:
+        """Keep what the worker's turns released, renew their leases, and return what to do with each.
+
+        "stop": the reader asked for it. "lost": another attempt took over, or the turn was reaped or erased, and
         nothing was written. The commit is not waited for (0.7 instead of 4.1 ms a write): if Postgres itself
-        crashes, the deltas of the last half second may be gone; the final message is committed properly.
+        crashes, the deltas of the last half second may be gone, and are written again by the next beat; the final
+        message is committed properly.
         """
         rows = await self._db.fetch(
             """
             with beats as (
                 select *
-                from unnest($2::uuid[], $3::int[], $4::int[], $5::text[]) as b (turn_id, attempt, "offset", text)
+                from unnest($2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[])
+                     as b (turn_id, attempt, "offset", text, preface, metadata)
             ), alive as (
-                update turns set lease_until = now() + make_interval(secs => $6)
+                update turns
+                set lease_until = now() + make_interval(secs => $8),
+                    preface = coalesce(beats.preface::jsonb, turns.preface)
                 from beats
                 where turns.id = beats.turn_id and turns.attempt = beats.attempt
                   and turns.worker = $1 and turns.status = 'running'
-                returning turns.id, turns.cancel_requested
+                  and (beats.text <> '' or beats.preface is not null
+                       or turns.lease_until < now() + make_interval(secs => $9))
+                returning beats.*
+            ), held as (
+                select alive.*, coalesce((
+                    select d."offset" + char_length(d.text)
+                    from turn_deltas d
+                    where d.turn_id = alive.turn_id and d.attempt = alive.attempt
+                    order by d."offset" desc
+                    limit 1), 0) as stored
+                from alive
             ), appended as (
                 insert into turn_deltas (turn_id, attempt, "offset", text)
-                select beats.* from beats join alive on alive.id = beats.turn_id
-                where beats.text <> ''
+                select turn_id, attempt, "offset", text from held where text <> '' and "offset" = stored
                 on conflict do nothing
+                returning turn_id, "offset" + char_length(text) as stored
+            ), told as (
+                update messages set metadata = alive.metadata::jsonb
+                from alive
+                where messages.turn_id = alive.turn_id and messages.attempt = alive.attempt
+                  and messages.role = 'assistant' and alive.preface is not null
             )
-            select alive.*, set_config('synchronous_commit', 'off', true) from alive
+            select beats.turn_id, turns.cancel_requested,
+                   coalesce(appended.stored, held.stored, beats."offset") as stored,
+                   set_config('synchronous_commit', 'off', true)
+            from beats
+            join turns on turns.id = beats.turn_id and turns.attempt = beats.attempt
+                      and turns.worker = $1 and turns.status = 'running'
+            left join held on held.turn_id = beats.turn_id
+            left join appended on appended.turn_id = beats.turn_id
             """,
             worker,
             [beat.turn_id for beat in beats],
             [beat.attempt for beat in beats],
             [beat.offset for beat in beats],
             [storable(beat.text) for beat in beats],
+            [beat.preface and to_json(beat.preface) for beat in beats],
+            [beat.preface and to_json(beat.preface.metadata()) for beat in beats],
             LEASE_S,
+            LEASE_S * RENEWED_BELOW,
             idempotent=True,
         )
-        cancelled = {row["id"]: row["cancel_requested"] for row in rows}
-        return {
-            beat.turn_id: "lost" if beat.turn_id not in cancelled else "cancel" if cancelled[beat.turn_id] else "ok"
-            for beat in beats
-        }
-
-    async def set_preface(self, turn_id: UUID, attempt: int, preface: Preface) -> bool:
-        """Keep what a running turn tells before its text; false when it no longer runs."""
-        return await self._db.fetchval(
-            """
-            with own as (
-                update turns set preface = $3 where id = $1 and attempt = $2 and status = 'running' returning id
-            ), told as (
-                update messages set metadata = $4 from own
-                where turn_id = own.id and attempt = $2 and role = 'assistant'
-            )
-            select exists (select from own)
-            """,
-            turn_id,
-            attempt,
-            preface,
-            preface.metadata(),
-            idempotent=True,
-        )
+        replies = dict.fromkeys((beat.turn_id for beat in beats), Reply("lost", 0))
+        for row in rows:
+            replies[row["turn_id"]] = Reply("stop" if row["cancel_requested"] else "go on", row["stored"])
+        return replies
 
     async def finish(
         self,
@@ -336,26 +463,30 @@ class Turns:
         tokens: int | None = None,
         model: str | None = None,
         error: Failure | None = None,
-    ) -> bool:
-        """Write the answer and end its turn; false when the turn is no longer the worker's, and nothing was written."""
-        return await self._db.fetchval(
+        preface: Preface | None = None,
+    ) -> Message | None:
+        """Write the answer, with a preface that no beat has told, and end its turn.
+
+        None when the turn is not, or no longer, the worker's to end: nothing was written then, unless this was sent
+        before and its reply got lost.
+        """
+        row = await self._db.fetchrow(
             """
             with own as (
-                update turns set status = $4, finished_at = now(), error = $9
+                update turns set status = $4, finished_at = now(), error = $9, preface = coalesce($10, preface)
                 where id = $1 and attempt = $2 and worker = $3 and status = 'running'
                 returning id, thread_id
             ), answered as (
                 update messages set status = $4, content = $5, metadata = $6, tokens = $7, model = $8
                 from own
                 where messages.turn_id = own.id and messages.attempt = $2 and messages.role = 'assistant'
+                returning messages.*
             ), dropped as (
                 delete from turn_deltas using own where turn_deltas.turn_id = own.id
             ), touched as (
                 update threads set updated_at = now() from own where threads.id = own.thread_id
             )
-            select exists (select from own)
-                -- or this was sent before, and its answer got lost
-                or exists (select from turns where id = $1 and attempt = $2 and worker = $3 and status = $4)
+            select * from answered
             """,
             turn_id,
             attempt,
@@ -366,30 +497,48 @@ class Turns:
             tokens,
             model and storable(model),
             error,
+            preface,
             idempotent=True,
         )
+        return Message.from_row(row) if row else None
 
     async def get(self, session_id: UUID, turn_id: UUID) -> Turn | None:
         """Return a turn of the session, after reaping it if its worker went away."""
-        row = await self._read(session_id, turn_id)
+        glance = await self.glance(session_id, turn_id)
+        return glance.turn if glance else None
+
+    async def glance(self, session_id: UUID, turn_id: UUID, *, attempt: int = 1, known: int = 0) -> Glance | None:
+        """Return a turn of the session with the text of its running answer from `known` on.
+
+        It is reaped first if its worker went away. An attempt other than the one asked for is told with all its text.
+        """
+        row = await self._read(session_id, turn_id, attempt, known)
         if row and row["expired"]:
             await self._db.execute(_REAP_ONE, turn_id, LEASE_EXPIRED, idempotent=True)
-            row = await self._read(session_id, turn_id)
-        return Turn.model_validate(dict(row)) if row else None
+            row = await self._read(session_id, turn_id, attempt, known)
+        return Glance(Turn.model_validate(dict(row)), row["text"]) if row else None
 
-    async def _read(self, session_id: UUID, turn_id: UUID) -> asyncpg.Record | None:
+    async def _read(self, session_id: UUID, turn_id: UUID, attempt: int, known: int) -> asyncpg.Record | None:
         return await self._db.fetchrow(
             """
             select t.id, t.thread_id, question.id as user_message_id, answer.id as message_id, t.mode, t.status,
                    t.attempt, t.worker, t.preface, t.error, t.created_at, t.finished_at,
-                   t.status = 'running' and t.lease_until < now() as expired
+                   t.status = 'running' and t.lease_until < now() as expired,
+                   coalesce((select string_agg(substr(d.text, greatest(known - d."offset", 0) + 1), ''
+                                               order by d."offset")
+                             from turn_deltas d
+                             where d.turn_id = t.id and d.attempt = t.attempt
+                               and d."offset" + char_length(d.text) > known), '') as text
             from turns t
             join messages question on question.turn_id = t.id and question.role = 'user'
             join messages answer on answer.turn_id = t.id and answer.role = 'assistant' and answer.attempt = t.attempt
+            cross join lateral (select case t.attempt when $3 then $4 else 0 end as known) reader
             where t.session_id = $1 and t.id = $2
             """,
             session_id,
             turn_id,
+            attempt,
+            known,
             idempotent=True,
         )
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from server.logs import RequestLog
 from server.problems import Problem, answer_with_problems, respond
 from server.requests import BODY_LIMIT
-from server.routes import chat, feedback, meta, search, sessions, threads
+from server.routes import chat, feedback, meta, search, sessions, threads, turns
 from server.service import Service, open_service
 from server.settings import Settings, load_settings
 
@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None, *, opening: Opening = open_serv
         redoc_url=None,
     )
     answer_with_problems(app)
-    for routes in (meta, sessions, threads, chat, feedback, search):
+    for routes in (meta, sessions, threads, chat, turns, feedback, search):
         app.include_router(routes.router)
     return app
 

@@ -157,6 +157,12 @@ class ThreadRename(Frozen):
     title: Title
 
 
+class RetryRequest(Frozen):
+    """Which attempt of a turn is to be replaced: the one the reader saw."""
+
+    attempt: Annotated[StrictInt, Field(ge=1, le=2**31 - 1)]
+
+
 class FeedbackRequest(Frozen):
     """What the reader thinks of an answer."""
 

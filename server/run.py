@@ -1,7 +1,7 @@
 """A turn that runs in this worker: what it was asked, how it is stopped, and what it leaves behind."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -10,7 +10,7 @@ from graph.build import ConstrainedQuestion, GroundedQuestion
 from graph.errors import CitesideError
 from graph.types import Answer, Scope, Selection
 from persistence.messages import Failure, Message
-from persistence.turns import Beat, Ended, Preface, Started
+from persistence.turns import Beat, Ended, Preface, Reply, Started
 from server.history import grounded_history, selection_history
 from server.logs import log_for
 from server.problems import FAILURES
@@ -29,42 +29,47 @@ class Ending(NamedTuple):
     code: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Run:
-    """A turn that runs in this worker, and what the store knows of it: a preface, the first `stored` code points,
-    and perhaps `beat`, which was sent and not acknowledged."""
+    """A turn that runs in this worker, and what the store is known to have: `stored` code points and `preface`."""
 
     session_id: UUID
     started: Started
     question: Question
     transcript: Transcript
     work: asyncio.Task[Answer]
-    stopped: Ending | None = None
-    preface: Preface | None = None
-    beat: Beat | None = None
+    preface: Preface
     stored: int = 0
+    stopped: Ending | None = None
+    ending: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self, ending: Ending) -> None:
         """End the turn as soon as its graph lets go; the first reason given holds."""
         self.stopped = self.stopped or ending
         self.work.cancel()
 
-    def next_beat(self) -> Beat:
-        """Return what to tell the store: the text since the last beat, or that beat as it was while it is in doubt."""
-        if self.beat is None:
-            text = self.transcript.text[self.stored :]
-            self.beat = Beat(self.started.turn_id, self.started.attempt, self.stored, text)
-        return self.beat
+    def beat(self) -> Beat:
+        """Return what to tell the store: all that it is not known to have."""
+        preface = self.transcript.preface
+        return Beat(
+            self.started.turn_id,
+            self.started.attempt,
+            self.stored,
+            self.transcript.text[self.stored :],
+            None if preface is self.preface else preface,
+        )
 
-    def heard(self, reply: str) -> None:
-        """Take the store's reply to the last beat."""
-        if self.beat:
-            self.stored += len(self.beat.text)
-            self.beat = None
-        if reply == "cancel":
-            self.stop(Ending("cancelled"))
-        elif reply == "lost":
-            self.stop(Ending("interrupted", "interrupted"))
+    def heard(self, beat: Beat, reply: Reply) -> None:
+        """Take the store's reply to a beat."""
+        match reply.order:
+            case "go on":
+                self.stored = reply.stored
+                self.preface = beat.preface or self.preface
+            case "stop":
+                self.stop(Ending("cancelled"))
+            case "lost":
+                self.stop(Ending("interrupted", "interrupted"))
 
 
 def question_of(asked: ChatRequest, started: Started) -> Question:

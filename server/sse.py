@@ -1,24 +1,53 @@
-"""Turns the events of a turn into Server-Sent Events."""
+"""Turns the events of a turn into the Server-Sent Events of a response."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+from sse_starlette import EventSourceResponse
 
 from graph.errors import StoreUnavailable
 from server.problems import Problem
 from server.transcript import Sent
 from server.wire import StreamError
 
+PING = 15  # seconds; proxies and the panel take a connection that is silent for longer for dead
+SEND_TIMEOUT = 30.0  # seconds; a reader that takes nothing is dropped and may rejoin, its turn goes on
+STOPPING = 24.0  # seconds that open streams get when the server stops: longer than the turns behind them
+TURN_ID = "Citeside-Turn-Id"
+STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+"""What a route that streams says of its answer in the schema."""
 
-async def encoded(events: AsyncGenerator[Sent]) -> AsyncGenerator[dict[str, str]]:
+
+async def event_stream(turn_id: UUID, events: AsyncGenerator[Sent]) -> EventSourceResponse:
+    """Answer with a turn's events. What is wrong before the first of them is raised, and so answered with a problem."""
+    first = await anext(events)
+    return EventSourceResponse(
+        encoded(first, events),
+        headers={TURN_ID: str(turn_id)},
+        ping=PING,
+        send_timeout=SEND_TIMEOUT,
+        shutdown_grace_period=STOPPING,
+    )
+
+
+async def encoded(first: Sent, events: AsyncGenerator[Sent]) -> AsyncGenerator[dict[str, str]]:
     """Yield what `EventSourceResponse` writes: the tag of each event is its name, the cursor after it is its id.
 
     A store that is away while a turn is read from it ends the stream in an `error` without an id, which says that the
     connection must be made again, and nothing about the turn. So does a turn that was deleted while it was read.
     """
     async with aclosing(events):
+        yield _frame(first)
         try:
-            async for cursor, event in events:
-                yield {"event": event.event, "id": cursor, "data": event.model_dump_json(exclude={"event"})}
+            async for sent in events:
+                yield _frame(sent)
         except (StoreUnavailable, Problem) as error:
             failed = StreamError(code=error.code, retry=isinstance(error, StoreUnavailable))
             yield {"event": failed.event, "data": failed.model_dump_json(exclude={"event"})}
+
+
+def _frame(sent: Sent) -> dict[str, str]:
+    event = sent.event
+    return {"event": event.event, "id": str(sent.cursor), "data": event.model_dump_json(exclude={"event"})}

@@ -1,26 +1,46 @@
-"""What a running turn has told so far, kept in memory: one writer, any number of readers, no queue between them.
+"""What a turn has told so far, kept in memory: one writer, any number of readers, no queue between them.
 
 Text and events only grow, so that a reader is a position in them. A slow one costs nothing and sees what came
-meanwhile as one larger delta; a fast one sees the first words as soon as they are there.
+meanwhile as one larger delta; a fast one sees the first words as soon as they are there. The writer is the turn itself
+where it runs here, and a look at the store four times a second where it runs elsewhere.
 """
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from graph.events import Delta, Event, Passages, VerdictGiven
 from persistence.messages import AssistantMetadata, Message
 from persistence.postgres import storable
-from persistence.turns import Preface
+from persistence.turns import Preface, Turn
 from server.wire import End, MessageGiven, StreamEvent, TurnOpened, shown
 
 
-class Sent(NamedTuple):
-    """An event for a reader, with the cursor after it: `attempt:offset` in code points."""
+class Cursor(NamedTuple):
+    """How far a reader is: so many code points of the text of an attempt."""
 
-    cursor: str
+    attempt: int
+    offset: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `attempt:offset`. Raises ValueError for anything else."""
+        found = re.fullmatch(r"(0|[1-9][0-9]{0,8}):(0|[1-9][0-9]{0,8})", text, re.ASCII)
+        if found is None:
+            raise ValueError("a cursor is attempt:offset")
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.attempt}:{self.offset}"
+
+
+class Sent(NamedTuple):
+    """An event for a reader, with the cursor after it."""
+
+    cursor: Cursor
     event: StreamEvent
 
 
@@ -41,7 +61,7 @@ def closing(message: Message) -> tuple[MessageGiven, End]:
 
 @dataclass(slots=True)
 class Transcript:
-    """A turn's text and events. It ends in `close`, or in `lose` when the turn went on without this worker."""
+    """A turn's text and events. It ends in `close`, or in `lose` when the turn goes on without this writer."""
 
     opened: TurnOpened
     preface: Preface
@@ -54,6 +74,23 @@ class Transcript:
     """Seconds after the beginning at which a step was reached."""
     _began: float = field(default_factory=time.perf_counter)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @classmethod
+    def of_stored(cls, turn: Turn) -> Self:
+        """Return the transcript of a turn as the store knows it, its text still to come."""
+        label = turn.preface.label if turn.preface else AssistantMetadata.opening(turn.mode).label
+        opened = TurnOpened(
+            thread_id=turn.thread_id,
+            turn_id=turn.id,
+            user_message_id=turn.user_message_id,
+            message_id=turn.message_id,
+            mode=turn.mode,
+            label=label,
+            attempt=turn.attempt,
+        )
+        transcript = cls(opened, Preface(mode=turn.mode, label=label))
+        transcript.catch_up(turn.preface or transcript.preface, "")
+        return transcript
 
     def emit(self, event: Event) -> None:
         """Take an event of the graph; text is made storable first, so that what is shown is what is stored."""
@@ -72,12 +109,25 @@ class Transcript:
                 self.events.append((len(self.text), event))
         self._changed.set()
 
+    def catch_up(self, preface: Preface, text: str) -> None:
+        """Take what another worker has told since the last look; a verdict that comes behind text is its last word."""
+        verdict = preface.verdict if preface.verdict != self.preface.verdict else None
+        if preface.passages != self.preface.passages:
+            self.emit(Passages(passages=preface.passages))
+        if verdict and not self.text:
+            self.emit(VerdictGiven(verdict=verdict))
+        if text:
+            self.emit(Delta(text=text))
+        if verdict and verdict != self.preface.verdict:
+            self.emit(VerdictGiven(verdict=verdict))
+
     def reached(self, step: str) -> None:
         """Note how long it took to get to `step`."""
         self.timings[step] = round(time.perf_counter() - self._began, 4)
 
     def close(self, message: Message) -> None:
         """Let the readers go with the answer as it was stored."""
+        self.text = message.content
         self.end = closing(message)
         self._changed.set()
 
@@ -86,10 +136,20 @@ class Transcript:
         self.lost = True
         self._changed.set()
 
-    async def read(self) -> AsyncGenerator[Sent]:
-        """Yield everything from the beginning, as it comes, until the turn ends or is lost."""
-        yield self._sent(0, self.opened)
-        read = shown_length = 0
+    async def read(self, since: Cursor | None = None) -> AsyncGenerator[Sent]:
+        """Yield what a reader who got as far as `since` lacks, as it comes, until the turn ends or is lost.
+
+        A reader of another attempt begins anew. Of the events before its text one who rejoins is told those that
+        still hold.
+        """
+        attempt = self.opened.attempt
+        reset = since is not None and since.attempt != attempt
+        at = Cursor(attempt, 0) if since is None or reset else since
+        yield Sent(at, self.opened.model_copy(update={"reset": reset}) if reset else self.opened)
+        for event in self._standing(at.offset):
+            yield Sent(at, event)
+        read = sum(before < at.offset for before, _ in self.events)
+        shown_length = at.offset
         while True:
             events, text, end, lost = self.events[read:], self.text, self.end, self.lost
             if not (events or end or lost or len(text) > shown_length):
@@ -100,17 +160,20 @@ class Transcript:
             read += len(events)
             for before, event in events:
                 if before > shown_length:
-                    yield self._sent(before, Delta(text=text[shown_length:before]))
+                    yield Sent(Cursor(attempt, before), Delta(text=text[shown_length:before]))
                     shown_length = before
-                yield self._sent(before, event)
+                yield Sent(Cursor(attempt, shown_length), event)
             if len(text) > shown_length:
-                yield self._sent(len(text), Delta(text=text[shown_length:]))
+                yield Sent(Cursor(attempt, len(text)), Delta(text=text[shown_length:]))
                 shown_length = len(text)
             if end:
                 for last in end:
-                    yield self._sent(shown_length, last)
+                    yield Sent(Cursor(attempt, len(text)), last)
             if end or lost:
                 return
 
-    def _sent(self, offset: int, event: StreamEvent) -> Sent:
-        return Sent(f"{self.opened.attempt}:{offset}", event)
+    def _standing(self, offset: int) -> Iterator[Event]:
+        """Yield the passages, or the last verdict, told before the text at `offset`."""
+        told = [event for before, event in self.events if before < offset]
+        for kind in (Passages, VerdictGiven):
+            yield from [event for event in told if isinstance(event, kind)][-1:]

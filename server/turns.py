@@ -10,28 +10,36 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
 
 from graph.build import TurnGraph, run_turn
 from graph.errors import StoreUnavailable
-from graph.events import Delta, Passages, VerdictGiven
 from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, Message, Messages
-from persistence.turns import KeyReused, Preface, Started, ThreadUnknown, Turn, TurnRunning, Turns
+from persistence.turns import (
+    AttemptUnknown,
+    KeyReused,
+    Preface,
+    Retried,
+    Started,
+    ThreadUnknown,
+    Turn,
+    TurnNotLast,
+    TurnRunning,
+    Turns,
+)
 from server.logs import log_for
+from server.mirrors import TICK, Mirrors
 from server.problems import Problem, failure, not_found
 from server.requests import ChatRequest
 from server.run import Ending, Run, last_words, outcome, question_of
-from server.transcript import Sent, Transcript, closing
+from server.transcript import Cursor, Sent, Transcript
 from server.wire import End, MessageGiven, TurnOpened
 
 log = log_for(__name__)
-
-TICK = 0.25
-"""Seconds between writes of the text so far, all that a crash can lose; also between looks at a turn elsewhere."""
 
 LONGEST_TURN = 300.0
 """Seconds after which a turn has failed, whatever its model still sends."""
@@ -41,6 +49,9 @@ DRAIN = 20.0
 
 SETTLE = 30.0
 """Seconds for which the end of a turn is offered to a store that is away."""
+
+STOP = 3.0
+"""Seconds that whoever stops a turn waits for its end, so that the thread takes the next question."""
 
 Trace = Callable[[UUID, UUID], RunnableConfig | None]
 """Says for a thread and a message how LangSmith hears of the run; None when it does not."""
@@ -56,8 +67,10 @@ class TurnEngine:
         self._trace = trace
         self._worker = f"{os.getpid()}-{new_id().hex[-12:]}"
         self._runs: dict[UUID, Run] = {}
+        self._mirrors = Mirrors(turns, messages)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
+        self._telling = asyncio.Lock()
         self._closing = False
 
     async def start(self, session_id: UUID, asked: ChatRequest) -> UUID:
@@ -85,38 +98,67 @@ class TurnEngine:
             detail = "This client_message_id came before with another body."
             raise Problem(409, "client_message_id_reused", detail) from None
         except TurnRunning as running:
-            detail = "A turn of this thread is still running."
-            raise Problem(409, "turn_running", detail, turn_id=str(running.turn_id)) from None
+            raise _still_running(running) from None
         if isinstance(started, Started):
             self._launch(session_id, started, asked)
         return started.turn_id
 
-    async def follow(self, session_id: UUID, turn_id: UUID) -> AsyncGenerator[Sent]:
-        """Yield a turn's events from its beginning: `turn, status*, (passages | verdict)?, (status | delta)*, verdict?,
-        message, end`.
+    async def retry(self, session_id: UUID, turn_id: UUID, attempt: int) -> None:
+        """Run the question of a thread's last turn again, in place of its answer of `attempt`.
 
-        One that runs here is read from memory. One that ended, or runs elsewhere, is read from the store when it has
-        ended. Raises Problem for a turn the session does not have, StoreUnavailable.
+        Where that attempt was replaced before, there is nothing to do. Raises Problem when the turn is unknown,
+        still runs, has no such attempt, or was followed by another.
         """
-        reset = False
+        if self._closing:
+            raise failure("interrupted")
+        try:
+            retried = await self._turns.retry(session_id, turn_id, attempt, worker=self._worker)
+        except TurnRunning as running:
+            raise _still_running(running) from None
+        except TurnNotLast:
+            raise Problem(409, "turn_not_last", "Only the last turn of a thread can be answered again.") from None
+        except AttemptUnknown:
+            raise Problem(409, "attempt_unknown", "The turn has no such attempt.") from None
+        if retried is None:
+            raise not_found("turn")
+        if isinstance(retried, Retried):
+            self._launch(session_id, retried.started, ChatRequest.model_validate(retried.request))
+
+    async def stop(self, session_id: UUID, turn_id: UUID) -> Turn:
+        """Stop a turn, whichever worker runs it, and return it, ended unless that takes longer than `STOP`.
+
+        One that ended before stays as it is. Raises Problem for a turn the session does not have.
+        """
+        if (run := self._runs.get(turn_id)) and run.session_id == session_id:
+            run.stop(Ending("cancelled"))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(run.ended.wait(), STOP)
+        elif await self._turns.cancel(session_id, turn_id) is None:
+            raise not_found("turn")
+        give_up = time.monotonic() + STOP
+        while (turn := await self._turns.get(session_id, turn_id)) and turn.status == "running":
+            if time.monotonic() > give_up:
+                break
+            await asyncio.sleep(TICK / 4)
+        if turn is None:
+            raise not_found("turn")
+        return turn
+
+    async def follow(self, session_id: UUID, turn_id: UUID, since: Cursor | None = None) -> AsyncGenerator[Sent]:
+        """Yield the events of a turn that a reader who got as far as `since` lacks: `turn, status*, (passages |
+        verdict)?, (status | delta)*, verdict?, message, end`.
+
+        One that runs here is read from memory; any other from the store, as it comes. Raises Problem for a turn the
+        session does not have, StoreUnavailable.
+        """
         while True:
-            if (run := self._runs.get(turn_id)) and run.session_id == session_id:
-                async with aclosing(run.transcript.read()) as events:
-                    async for sent in events:
-                        yield sent
-                if run.transcript.end:
-                    return
-                reset = True  # another attempt took over, or the turn was reaped: what was shown does not count
-            turn = await self._turns.get(session_id, turn_id)
-            if turn and turn.status == "running":
-                await asyncio.sleep(TICK)
-                continue
-            message = turn and await self._messages.get(session_id, turn.message_id)
-            if not turn or not message:
-                raise not_found("turn")
-            for sent in _replay(turn, message, reset=reset):
-                yield sent
-            return
+            async with self._transcript(session_id, turn_id) as transcript, aclosing(transcript.read(since)) as events:
+                async for sent in events:
+                    since = sent.cursor
+                    yield sent
+            if transcript.end:
+                return
+            # Another attempt took over, or the turn was reaped: the store knows.
 
     async def result(self, session_id: UUID, turn_id: UUID) -> tuple[TurnOpened, MessageGiven, End]:
         """Wait for a turn to end; return the events that opened and ended it. Raises what `follow` raises."""
@@ -148,6 +190,14 @@ class TurnEngine:
             self._ticker.cancel()
             await asyncio.wait({self._ticker})
 
+    @asynccontextmanager
+    async def _transcript(self, session_id: UUID, turn_id: UUID) -> AsyncIterator[Transcript]:
+        if (run := self._runs.get(turn_id)) and run.session_id == session_id:
+            yield run.transcript
+        else:
+            async with self._mirrors.open(session_id, turn_id) as transcript:
+                yield transcript
+
     def _launch(self, session_id: UUID, started: Started, asked: ChatRequest) -> None:
         question = question_of(asked, started)
         told = AssistantMetadata.opening(asked.mode)
@@ -164,6 +214,8 @@ class TurnEngine:
         trace = self._trace(started.thread_id, started.message_id)
         work = asyncio.create_task(run_turn(self._graph, question, transcript.emit, trace))
         run = Run(session_id, started, question, transcript, work, preface=transcript.preface)
+        if former := self._runs.get(started.turn_id):  # its lease ran out while this worker slept
+            former.stop(Ending("interrupted", "interrupted"))
         self._runs[started.turn_id] = run
         task = asyncio.create_task(self._see_through(run))
         self._tasks.add(task)
@@ -187,7 +239,9 @@ class TurnEngine:
             log.error("turn not stored", turn_id=run.started.turn_id, exc_info=error)
             run.transcript.close(last_words(run, answer, Ending("failed", code)))
         finally:
-            del self._runs[run.started.turn_id]  # readers that follow it keep the transcript
+            if self._runs.get(run.started.turn_id) is run:  # readers that follow it keep the transcript
+                del self._runs[run.started.turn_id]
+            run.ended.set()
         log.info(
             "turn ended",
             turn_id=run.started.turn_id,
@@ -203,9 +257,12 @@ class TurnEngine:
         """Offer the end of a turn to the store until it takes it. Raises StoreUnavailable when it stays away."""
         assert isinstance(message.metadata, AssistantMetadata) and message.status not in ("running", "superseded")
         give_up = time.monotonic() + SETTLE
+        run.ending = True
+        async with self._telling:  # a beat under way would leave its delta behind the end, which deletes them all
+            pass
         while True:
             try:
-                await self._turns.finish(
+                stored = await self._turns.finish(
                     message.turn_id,
                     message.attempt,
                     self._worker,
@@ -215,8 +272,8 @@ class TurnEngine:
                     tokens=message.tokens,
                     model=message.model,
                     error=message.metadata.error,
-                )
-                stored = await self._messages.get(run.session_id, message.id)
+                    preface=run.beat().preface,
+                ) or await self._messages.get(run.session_id, message.id)
                 break
             except StoreUnavailable:
                 if time.monotonic() > give_up:
@@ -234,21 +291,15 @@ class TurnEngine:
         """Tell the store four times a second what the running turns said, and hear which of them are to stop."""
         while self._runs:
             await asyncio.sleep(TICK)
-            runs = list(self._runs.values())
-            try:
-                replies = await self._turns.renew(self._worker, [run.next_beat() for run in runs])
-                for run in runs:
-                    run.heard(replies[run.started.turn_id])
-                for run in runs:
-                    await self._keep_preface(run)
-            except Exception as error:  # without this task every lease would run out, so nothing may end it
-                log.warning("turns not renewed", turns=len(runs), exc_info=error)
-
-    async def _keep_preface(self, run: Run) -> None:
-        preface = run.transcript.preface
-        if preface is not run.preface:
-            await self._turns.set_preface(run.started.turn_id, run.started.attempt, preface)
-            run.preface = preface
+            async with self._telling:
+                beats = {run: run.beat() for run in self._runs.values() if not run.ending}
+                try:
+                    replies = await self._turns.renew(self._worker, list(beats.values()))
+                except Exception as error:  # without this task every lease would run out, so nothing may end it
+                    log.warning("turns not renewed", turns=len(beats), exc_info=error)
+                else:
+                    for run, beat in beats.items():
+                        run.heard(beat, replies[beat.turn_id])
 
 
 @asynccontextmanager
@@ -261,25 +312,6 @@ async def open_engine(graph: TurnGraph, turns: Turns, messages: Messages, trace:
         await engine.drain()
 
 
-def _replay(turn: Turn, message: Message, *, reset: bool) -> list[Sent]:
-    """Return the events of a turn that ended, as if it had run at once."""
-    given, end = closing(message)
-    opened = TurnOpened(
-        thread_id=turn.thread_id,
-        turn_id=turn.id,
-        user_message_id=turn.user_message_id,
-        message_id=turn.message_id,
-        mode=given.mode,
-        label=given.label,
-        attempt=turn.attempt,
-        reset=reset,
-    )
-    events: list[Sent] = [Sent(f"{turn.attempt}:0", opened)]
-    if turn.preface and turn.preface.passages:
-        events.append(Sent(f"{turn.attempt}:0", Passages(passages=turn.preface.passages)))
-    elif given.verdict:
-        events.append(Sent(f"{turn.attempt}:0", VerdictGiven(verdict=given.verdict)))
-    cursor = f"{turn.attempt}:{end.length}"
-    if given.content:
-        events.append(Sent(cursor, Delta(text=given.content)))
-    return [*events, Sent(cursor, given), Sent(cursor, end)]
+def _still_running(running: TurnRunning) -> Problem:
+    detail = "A turn of this thread is still running."
+    return Problem(409, "turn_running", detail, turn_id=str(running.turn_id))

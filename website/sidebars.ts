@@ -31,7 +31,7 @@ const sidebars: SidebarsConfig = {
       type: 'category',
       label: 'API',
       link: {type: 'doc', id: 'api/index'},
-      items: ['api/sessions', 'api/threads', 'api/chat', 'api/stream', 'api/search', 'api/operations', 'api/errors', 'api/offsets'],
+      items: ['api/sessions', 'api/threads', 'api/chat', 'api/stream', 'api/turns', 'api/search', 'api/operations', 'api/errors', 'api/offsets'],
     },
     {type: 'category', label: 'Help', items: ['help/troubleshooting', 'help/known-limits', 'help/contributing']},
     {

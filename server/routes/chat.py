@@ -12,18 +12,13 @@ from server.problems import failure, not_found
 from server.requests import ChatRequest
 from server.routes.deps import ServiceDep, SessionDep
 from server.service import Service
-from server.sse import encoded
-from server.wire import ChatAnswer, TurnAccepted, TurnState
+from server.sse import STREAMED, TURN_ID, event_stream
+from server.wire import ChatAnswer, TurnAccepted
 
 router = APIRouter(tags=["chat"])
 
 PATIENCE = 55.0
 """Seconds a plain request waits for its answer: below the 60 s after which common proxies give up."""
-
-PING = 15  # seconds; proxies and the panel take a connection that is silent for longer for dead
-SEND_TIMEOUT = 30.0  # seconds; a reader that takes nothing is dropped and may rejoin, its turn goes on
-STOPPING = 20.0  # seconds that open streams get when the server stops: below the 25 s it waits for them
-TURN_ID = "Citeside-Turn-Id"
 
 
 @router.post("/chat", response_model=ChatAnswer, responses={202: {"model": TurnAccepted}})
@@ -44,27 +39,11 @@ async def chat(asked: ChatRequest, service: ServiceDep, session: SessionDep, res
     return ChatAnswer(thread_id=opened.thread_id, turn_id=turn_id, message=message)
 
 
-@router.post("/chat/stream", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
+@router.post("/chat/stream", response_class=Response, responses=STREAMED)
 async def chat_stream(asked: ChatRequest, service: ServiceDep, session: SessionDep) -> EventSourceResponse:
     """Ask and read along; a reader that leaves stops nothing."""
     turn_id = await _start(service, session, asked)
-    events = encoded(service.engine.follow(session.id, turn_id))
-    return EventSourceResponse(
-        events,
-        headers={TURN_ID: str(turn_id)},
-        ping=PING,
-        send_timeout=SEND_TIMEOUT,
-        shutdown_grace_period=STOPPING,
-    )
-
-
-@router.get("/turns/{turn_id}")
-async def get_turn(service: ServiceDep, session: SessionDep, turn_id: UUID) -> TurnState:
-    """Return how a turn stands."""
-    turn = await service.turns.get(session.id, turn_id)
-    if turn is None:
-        raise not_found("turn")
-    return TurnState.model_validate(dict(turn))
+    return await event_stream(turn_id, service.engine.follow(session.id, turn_id))
 
 
 async def _start(service: Service, session: Session, asked: ChatRequest) -> UUID:

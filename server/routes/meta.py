@@ -12,7 +12,7 @@ from server.wire import Config, Limits, Ready
 
 router = APIRouter(tags=["server"])
 
-FEATURES = (*ChatRequest.model_fields, "threads", "feedback", "search")
+FEATURES = (*ChatRequest.model_fields, "rejoin", "stop", "retry", "threads", "feedback", "search")
 TRACED = Notice(code="traced", detail="Questions, the passages found and answers are sent to LangSmith.")
 
 

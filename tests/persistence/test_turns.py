@@ -15,7 +15,20 @@ from persistence.messages import AssistantMetadata, Message, Messages, Source, U
 from persistence.postgres import Database
 from persistence.sessions import Sessions
 from persistence.threads import Threads
-from persistence.turns import Beat, Joined, KeyReused, Preface, Started, ThreadUnknown, TurnRunning, Turns
+from persistence.turns import (
+    AttemptUnknown,
+    Beat,
+    Joined,
+    KeyReused,
+    Preface,
+    Reply,
+    Retried,
+    Started,
+    ThreadUnknown,
+    TurnNotLast,
+    TurnRunning,
+    Turns,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -52,9 +65,16 @@ class Reader:
         assert isinstance(started, Started)
         return started
 
-    async def answer(self, started: Started, content: str = "Run npm install.", **changed: Any) -> bool:
+    async def answer(self, started: Started, content: str = "Run npm install.", **changed: Any) -> Message | None:
         arguments: dict[str, Any] = {"status": "completed", "content": content, "metadata": ANSWERED}
         return await self.turns.finish(started.turn_id, started.attempt, self.worker, **(arguments | changed))
+
+    async def tell(self, *beats: Beat) -> list[Reply]:
+        replies = await self.turns.renew(self.worker, beats)
+        return [replies[beat.turn_id] for beat in beats]
+
+    async def retry(self, started: Started, attempt: int = 1, **changed: Any) -> Retried | Joined | None:
+        return await self.turns.retry(self.session_id, started.turn_id, attempt, **({"worker": self.worker} | changed))
 
     async def messages(self, thread_id: UUID) -> list[Message]:
         page = await Messages(self.db).list(self.session_id, thread_id)
@@ -69,6 +89,18 @@ class Reader:
         await self.db.execute(
             "update turns set lease_until = now() - interval '1 second' where id = $1", started.turn_id
         )
+
+
+def lose_the_first_reply(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next statement be carried out while its reply gets lost."""
+    send = reader.db._send
+
+    async def send_and_lose(*arguments: Any) -> Any:
+        await send(*arguments)
+        monkeypatch.setattr(reader.db, "_send", send)
+        raise ConnectionResetError
+
+    monkeypatch.setattr(reader.db, "_send", send_and_lose)
 
 
 @pytest.fixture
@@ -155,14 +187,7 @@ async def test_a_start_whose_reply_was_lost_goes_on_when_sent_again(
 ) -> None:
     first = await reader.start("First?")
     await reader.answer(first, "One.")
-    send = reader.db._send
-
-    async def lose_the_first_reply(*arguments: Any) -> Any:
-        await send(*arguments)
-        monkeypatch.setattr(reader.db, "_send", send)
-        raise ConnectionResetError
-
-    monkeypatch.setattr(reader.db, "_send", lose_the_first_reply)
+    lose_the_first_reply(reader, monkeypatch)
     second = await reader.start("Second?", thread_id=first.thread_id)
     assert [each.content for each in second.earlier] == ["First?", "One."]
     assert len(await reader.messages(first.thread_id)) == 4
@@ -181,9 +206,9 @@ async def test_a_thread_of_another_reader_is_as_unknown_as_one_that_never_was(re
 async def test_text_released_so_far_is_listed_and_the_answer_replaces_it(reader: Reader) -> None:
     started = await reader.start()
     beat = Beat(started.turn_id, 1, 0, "Run ")
-    assert await reader.turns.renew(reader.worker, [beat]) == {started.turn_id: "ok"}
-    assert await reader.turns.renew(reader.worker, [beat]) == {started.turn_id: "ok"}  # the reply was lost
-    assert await reader.turns.renew(reader.worker, [Beat(started.turn_id, 1, 4, "npm")]) == {started.turn_id: "ok"}
+    assert await reader.tell(beat) == [Reply("go on", 4)]
+    assert await reader.tell(beat) == [Reply("go on", 4)]  # the reply was lost
+    assert await reader.tell(Beat(started.turn_id, 1, 4, "npm")) == [Reply("go on", 7)]
     assert await reader.shown(started.thread_id) == [
         ("user", "completed", "How do I install it?"),
         ("assistant", "running", "Run npm"),
@@ -193,12 +218,125 @@ async def test_text_released_so_far_is_listed_and_the_answer_replaces_it(reader:
     assert await reader.db.fetchval("select count(*) from turn_deltas where turn_id = $1", started.turn_id) == 0
 
 
+async def test_text_that_the_database_lost_is_written_again_without_a_gap(reader: Reader) -> None:
+    started = await reader.start()
+    await reader.tell(Beat(started.turn_id, 1, 0, "Run "))
+    await reader.tell(Beat(started.turn_id, 1, 4, "npm "))
+    # What a crash of Postgres does to commits that nobody waited for.
+    await reader.db.execute('delete from turn_deltas where turn_id = $1 and "offset" = 4', started.turn_id)
+    assert await reader.tell(Beat(started.turn_id, 1, 8, "install")) == [Reply("go on", 4)]
+    assert await reader.tell(Beat(started.turn_id, 1, 4, "npm install")) == [Reply("go on", 15)]
+    assert (await reader.shown(started.thread_id))[1] == ("assistant", "running", "Run npm install")
+
+
+async def test_a_reader_elsewhere_is_told_the_text_beyond_what_it_has(reader: Reader) -> None:
+    started = await reader.start()
+    await reader.tell(Beat(started.turn_id, 1, 0, "🙂 Run "))
+    await reader.tell(Beat(started.turn_id, 1, 6, "npm"))
+
+    async def beyond(known: int, attempt: int = 1) -> str:
+        glance = await reader.turns.glance(reader.session_id, started.turn_id, attempt=attempt, known=known)
+        assert glance
+        return glance.text
+
+    assert [await beyond(known) for known in (0, 1, 6, 8, 9, 99)] == ["🙂 Run npm", " Run npm", "npm", "m", "", ""]
+    assert await beyond(6, attempt=2) == "🙂 Run npm"
+
+
+async def test_a_silent_turn_renews_its_lease_seldom_and_still_hears_the_stop(reader: Reader) -> None:
+    started = await reader.start()
+
+    async def lease() -> Any:
+        return await reader.db.fetchval("select lease_until from turns where id = $1", started.turn_id)
+
+    fresh = await lease()
+    assert await reader.tell(Beat(started.turn_id, 1, 0)) == [Reply("go on", 0)]
+    assert await lease() == fresh
+    await reader.db.execute("update turns set lease_until = now() + interval '11 s' where id = $1", started.turn_id)
+    await reader.tell(Beat(started.turn_id, 1, 0))
+    assert await lease() > fresh
+    await reader.turns.cancel(reader.session_id, started.turn_id)
+    assert await reader.tell(Beat(started.turn_id, 1, 0)) == [Reply("stop", 0)]
+
+
+async def test_a_retry_replaces_the_answer_and_keeps_the_former_one(reader: Reader) -> None:
+    first = await reader.start("First?")
+    await reader.answer(first, "One.")
+    second = await reader.start("Second?", thread_id=first.thread_id)
+    await reader.answer(second, "Tw", status="failed")
+    retried = await reader.retry(second)
+    assert isinstance(retried, Retried)
+    again = retried.started
+    assert (again.turn_id, again.thread_id, again.user_message_id, again.attempt) == (
+        second.turn_id,
+        second.thread_id,
+        second.user_message_id,
+        2,
+    )
+    assert [each.content for each in again.earlier] == ["First?", "One."]
+    assert retried.request == {"message": "Second?"}
+    assert await reader.answer(again, "Two.")
+    shown = [("user", "completed", "Second?"), ("assistant", "completed", "Two.")]
+    assert (await reader.shown(first.thread_id))[2:] == shown
+    kept = await Messages(reader.db).get(reader.session_id, second.message_id)
+    assert kept and (kept.status, kept.content) == ("superseded", "Tw")
+
+
+async def test_a_retry_takes_a_killed_workers_turn_over_and_keeps_its_text(reader: Reader) -> None:
+    started = await reader.start(mode="constrained")
+    await reader.tell(Beat(started.turn_id, 1, 0, "Half an ans", Preface(mode="constrained")))
+    with pytest.raises(TurnRunning):
+        await reader.retry(started)
+    await reader.lose_worker(started)
+    retried = await reader.retry(started, worker="another")
+    assert isinstance(retried, Retried)
+    kept = await Messages(reader.db).get(reader.session_id, started.message_id)
+    assert kept and (kept.status, kept.content) == ("superseded", "Half an ans")
+    assert await reader.tell(Beat(started.turn_id, 1, 11, "wer")) == [Reply("lost", 0)]
+    assert not await reader.answer(started, "Half an answer")
+    (_, answer) = await reader.messages(started.thread_id)
+    assert (answer.status, answer.content, answer.attempt) == ("running", "", 2)
+    assert answer.metadata == AssistantMetadata(mode="constrained", label=CONSTRAINED_LABEL)
+
+
+async def test_retries_sent_at_once_are_one_attempt(reader: Reader) -> None:
+    started = await reader.start()
+    await reader.answer(started, status="failed")
+    results = await asyncio.gather(*(reader.retry(started) for _ in range(10)), return_exceptions=True)
+    assert len([each for each in results if isinstance(each, Retried)]) == 1
+    assert [each for each in results if not isinstance(each, Retried)] == [Joined(started.turn_id)] * 9
+
+
+async def test_a_retry_whose_reply_was_lost_goes_on_when_sent_again(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = await reader.start()
+    await reader.answer(started, status="failed")
+    lose_the_first_reply(reader, monkeypatch)
+    retried = await reader.retry(started)
+    assert isinstance(retried, Retried)
+    assert await reader.answer(retried.started, "Two.")
+
+
+async def test_only_the_last_turn_and_its_last_attempt_are_retried(reader: Reader) -> None:
+    first = await reader.start("First?")
+    await reader.answer(first)
+    second = await reader.start("Second?", thread_id=first.thread_id)
+    await reader.answer(second)
+    with pytest.raises(TurnNotLast):
+        await reader.retry(first)
+    with pytest.raises(AttemptUnknown):
+        await reader.retry(second, 2)
+    assert await reader.turns.retry(reader.session_id, new_id(), 1, worker="w") is None
+
+
 async def test_an_answer_can_be_stored_twice_but_not_changed(reader: Reader) -> None:
     started = await reader.start()
-    assert await reader.answer(started, "One.")
-    assert await reader.answer(started, "Two.")
-    assert not await reader.answer(started, "Three.", status="failed")
-    assert (await reader.shown(started.thread_id))[1] == ("assistant", "completed", "One.")
+    answered = await reader.answer(started, "One.")
+    assert not await reader.answer(started, "One.")
+    assert not await reader.answer(started, "Two.", status="failed")
+    assert (await reader.messages(started.thread_id))[1] == answered
+    assert answered and (answered.status, answered.content) == ("completed", "One.")
 
 
 async def test_one_write_tells_each_of_a_workers_turns_what_to_do(reader: Reader) -> None:
@@ -208,13 +346,8 @@ async def test_one_write_tells_each_of_a_workers_turns_what_to_do(reader: Reader
     await reader.db.execute("update turns set worker = 'other' where id = $1", foreign.turn_id)
     erased = new_id()
     beats = [Beat(each.turn_id, 1, 0, "text") for each in (going, stopped, finished, foreign)]
-    assert await reader.turns.renew(reader.worker, [*beats, Beat(erased, 1, 0)]) == {
-        going.turn_id: "ok",
-        stopped.turn_id: "cancel",
-        finished.turn_id: "lost",
-        foreign.turn_id: "lost",
-        erased: "lost",
-    }
+    replies = await reader.tell(*beats, Beat(erased, 1, 0))
+    assert replies == [Reply("go on", 4), Reply("stop", 4), Reply("lost", 0), Reply("lost", 0), Reply("lost", 0)]
     kept = await reader.db.fetch(
         "select turn_id from turn_deltas join turns t on t.id = turn_id where session_id = $1", reader.session_id
     )
@@ -238,10 +371,8 @@ async def test_a_killed_workers_answer_is_interrupted_and_keeps_its_text(reader:
         verdict=Verdict(verdict="sufficient"),
         notices=(Notice(code="slow", detail="It took long."),),
     )
-    assert await reader.turns.set_preface(started.turn_id, 1, preface)
-    await reader.turns.renew(
-        reader.worker, [Beat(started.turn_id, 1, 0, "Half an "), Beat(started.turn_id, 1, 8, "ans")]
-    )
+    await reader.tell(Beat(started.turn_id, 1, 0, "Half an ", preface))
+    await reader.tell(Beat(started.turn_id, 1, 8, "ans"))
     await reader.lose_worker(started)
     match noticed_by:
         case "asking for the turn":
@@ -261,8 +392,7 @@ async def test_a_worker_that_slept_through_its_lease_can_write_nothing(reader: R
     started = await reader.start()
     await reader.lose_worker(started)
     await reader.turns.get(reader.session_id, started.turn_id)
-    assert await reader.turns.renew(reader.worker, [Beat(started.turn_id, 1, 0, "late")]) == {started.turn_id: "lost"}
-    assert not await reader.turns.set_preface(started.turn_id, 1, Preface(mode="grounded"))
+    assert await reader.tell(Beat(started.turn_id, 1, 0, "late", Preface(mode="grounded"))) == [Reply("lost", 0)]
     assert not await reader.answer(started, "late")
     assert (await reader.shown(started.thread_id))[1] == ("assistant", "interrupted", "")
 
@@ -270,7 +400,7 @@ async def test_a_worker_that_slept_through_its_lease_can_write_nothing(reader: R
 async def test_the_passages_of_a_running_answer_are_known_before_it_ends(reader: Reader) -> None:
     started = await reader.start()
     passage = OfferedPassage(marker=1, id="p", url="/docs/a#b", path="docs/a", title="A", heading="B", score=0.5)
-    await reader.turns.set_preface(started.turn_id, 1, Preface(mode="grounded", passages=(passage,)))
+    await reader.tell(Beat(started.turn_id, 1, 0, preface=Preface(mode="grounded", passages=(passage,))))
     turn = await reader.turns.get(reader.session_id, started.turn_id)
     answer = (await reader.messages(started.thread_id))[1]
     assert turn and turn.preface and turn.preface.passages == (passage,)
@@ -296,11 +426,12 @@ async def test_another_readers_turn_can_be_neither_seen_nor_stopped(reader: Read
     stranger, _ = await Sessions(reader.db).create()
     assert await reader.turns.get(stranger.id, started.turn_id) is None
     assert await reader.turns.cancel(stranger.id, started.turn_id) is None
-    assert await reader.turns.renew(reader.worker, [Beat(started.turn_id, 1, 0)]) == {started.turn_id: "ok"}
+    assert await reader.turns.retry(stranger.id, started.turn_id, 1, worker="theirs") is None
+    assert await reader.tell(Beat(started.turn_id, 1, 0)) == [Reply("go on", 0)]
 
 
 async def test_erasing_a_thread_ends_its_turn(reader: Reader) -> None:
     started = await reader.start()
     assert await Threads(reader.db).delete(reader.session_id, started.thread_id)
-    assert await reader.turns.renew(reader.worker, [Beat(started.turn_id, 1, 0, "x")]) == {started.turn_id: "lost"}
+    assert await reader.tell(Beat(started.turn_id, 1, 0, "x")) == [Reply("lost", 0)]
     assert not await reader.answer(started)
