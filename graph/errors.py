@@ -6,6 +6,7 @@ CitesideError               what happened, with which value, and what to do next
 ├── IndexUnavailable        passages cannot be searched
 │   └── IndexMissing        nothing was ingested yet, or with another embedding model
 ├── StoreUnavailable        Postgres cannot be reached
+│   └── StoreOverloaded     it can, but every connection is busy
 ├── ConfigurationError      a setting, a folder or a file is wrong: a line for whoever runs it
 │   └── AlreadyOwned        another process holds the data folder or its index
 └── IngestError             the site cannot be read; the old index is as it was
@@ -46,6 +47,12 @@ class StoreUnavailable(CitesideError):
     """Postgres cannot be reached or did not reply in time."""
 
     code = "store_unavailable"
+
+
+class StoreOverloaded(StoreUnavailable):
+    """Every connection to Postgres stayed busy."""
+
+    code = "overloaded"
 
 
 class ConfigurationError(CitesideError):

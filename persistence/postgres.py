@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import asyncpg
 from pydantic import BaseModel
 
-from graph.errors import ConfigurationError, StoreUnavailable
+from graph.errors import ConfigurationError, StoreOverloaded, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ DEADLINE_S = 10.0
 """A call and its one repeat; a suspended Neon wakes in well under a second."""
 COMMAND_TIMEOUT_S = 5.0
 POOL_SIZE = 10
+POOL_WAIT_S = 5.0
+"""Given to a caller that finds every connection busy; waiting longer would only make the queue longer."""
 IDLE_CONNECTION_S = 100.0
 """Below the 300 s after which Neon suspends; with an idle floor of zero connections the pool never wakes it."""
 
@@ -47,6 +49,13 @@ _LOST = (
     OSError,
 )
 """Errors after which the same statement may succeed on another connection."""
+
+_REFUSED = (
+    asyncpg.InsufficientResourcesError,  # the disk is full
+    asyncpg.QueryCanceledError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, or a server that was set so while its disk is full
+)
+"""Errors of a server that is there and cannot serve us now; the same statement would fail again at once."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -166,7 +175,7 @@ def driver_errors() -> Iterator[None]:
         ) from error
     except TimeoutError as error:
         raise StoreUnavailable("Postgres gave no answer in time; try again shortly") from error
-    except (*_LOST, asyncpg.InsufficientResourcesError, asyncpg.QueryCanceledError) as error:
+    except (*_LOST, *_REFUSED) as error:
         if isinstance(error, ValueError):  # asyncpg's errors about what it was given, not about the connection
             raise
         raise StoreUnavailable(f"Postgres cannot serve us: {type(error).__name__}: {error}") from error
@@ -215,8 +224,9 @@ class Database:
     ) -> Any:
         """Send one statement, twice when `idempotent` says that it may be and the connection was lost.
 
-        Raises StoreUnavailable when Postgres cannot be reached or gives no answer within the deadline, and
-        ConfigurationError when it refuses us; errors of the statement itself pass through.
+        Raises StoreUnavailable when Postgres cannot be reached or gives no answer within the deadline,
+        StoreOverloaded when no connection became free, and ConfigurationError when it refuses us; errors of the
+        statement itself pass through.
         """
         with driver_errors():
             async with asyncio.timeout(DEADLINE_S):
@@ -230,8 +240,18 @@ class Database:
                     return await self._send(method, sql, args)
 
     async def _send(self, method: str, sql: str, args: Any) -> Any:
-        async with self._pool.acquire(timeout=DEADLINE_S) as connection:
+        try:
+            connection = await self._pool.acquire(timeout=POOL_WAIT_S)
+        except TimeoutError as error:
+            if self._pool.get_size() == self._pool.get_max_size() and not self._pool.get_idle_size():
+                raise StoreOverloaded(
+                    f"all {POOL_SIZE} connections to Postgres were busy for {POOL_WAIT_S:.0f} s; try again shortly"
+                ) from error
+            raise
+        try:
             return await getattr(connection, method)(sql, *args)
+        finally:
+            await self._pool.release(connection)
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ FAILURES = {
     "index_unavailable": "The documentation cannot be searched. Try again in a moment.",
     "index_missing": "The documentation has not been indexed yet.",
     "store_unavailable": "Conversations cannot be read or saved. Try again in a moment.",
+    "overloaded": "Too many questions came at once. Try again in a moment.",
     "timeout": "The answer took too long. What was written is kept; try again.",
     "interrupted": "The server stopped while it answered. What was written is kept; try again.",
     "internal": "Something went wrong on the server.",

@@ -1,22 +1,33 @@
-"""`citeside serve`: the HTTP server in this process."""
+"""`citeside serve`: the HTTP server, in this process or in several workers behind one socket."""
 
 import argparse
+import asyncio
 import json
 import logging
 import os
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from graph.errors import CitesideError, ConfigurationError
 
 if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
+
     from server.service import Service
     from server.settings import Settings
+    from server.turns import TurnEngine
+
+NOTE = "server.json"
+"""In the data folder: where the server that uses it listens."""
 
 STOP_SECONDS = 25
 """Given to open connections when the server stops; the turns behind them get 20 s of it."""
@@ -29,16 +40,23 @@ class Serve:
     help = "Serve the API on this machine."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the address."""
+        """Declare the address and the number of workers."""
         parser.add_argument("--host", help="address to listen on (default: CITESIDE_HOST, else 127.0.0.1)")
         parser.add_argument("--port", type=int, help="port to listen on, 0 for any (default: CITESIDE_PORT, else 8000)")
+        parser.add_argument(
+            "--workers", type=int, default=1, metavar="N", help="processes to serve with; more than one need QDRANT_URL"
+        )
 
     def run(self, args: argparse.Namespace, settings: "Settings") -> int:
         """Serve; when the start fails, say why in one line."""
         given = {name: getattr(args, name) for name in ("host", "port") if getattr(args, name) is not None}
         settings = settings.model_copy(update=given)
+        if args.workers < 1:
+            raise ConfigurationError(f"--workers {args.workers}: one is the least")
+        if args.workers > 1:
+            _several_can_share(settings)
         with listen(settings.host, settings.port) as listening:
-            return _serve(settings, listening)
+            return _serve(settings, listening) if args.workers == 1 else _supervise(settings, listening, args.workers)
 
 
 command = Serve()
@@ -66,66 +84,154 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
 
 def running_server(data_dir: Path) -> str | None:
     """Return the URL of the server that runs on this data folder; None when there is none that listens."""
+    url = _noted(data_dir)
+    if url is None:
+        return None
+    where = urlsplit(url)
     try:
-        url = json.loads((data_dir / "server.json").read_text())["url"]
-        where = urlsplit(url)
         socket.create_connection((where.hostname, where.port), timeout=1).close()
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError):
         return None
     return url
 
 
+def _several_can_share(settings: "Settings") -> None:
+    """Refuse several workers where each would need what has one owner. Raises ConfigurationError."""
+    lacking = [
+        name
+        for name, value in (("DATABASE_URL", settings.database_url), ("QDRANT_URL", settings.qdrant_url))
+        if value is None
+    ]
+    if lacking:
+        raise ConfigurationError(
+            f"several workers need {' and '.join(lacking)}: an embedded index has one owner, and a database that "
+            "workers share should outlive them. Set them, or serve with one worker."
+        )
+
+
 def _serve(settings: "Settings", listening: socket.socket) -> int:
+    """Serve in this process."""
     import uvicorn
 
-    from server.app import create_app
-    from server.logs import configure_logs
-    from server.service import open_service
-
-    configure_logs()
     failures: list[CitesideError] = []
-    host, port = listening.getsockname()[:2]
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-    @asynccontextmanager
-    async def opening(settings: "Settings") -> AsyncIterator["Service"]:
-        try:
-            async with open_service(settings) as service:
-                with _noted(settings.data_dir, url):
-                    print(f"citeside serves on {url}", file=sys.stderr, flush=True)
-                    yield service
-        except CitesideError as error:
-            failures.append(error)
-            raise
-
-    # A start that failed is told below in one line; uvicorn would write a stack trace first.
-    logging.getLogger("uvicorn.error").addFilter(lambda _: not failures)
-    config = uvicorn.Config(
-        create_app(settings, opening=opening),
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(_config(partial(_application, settings, _url(listening), failures.append)))
     # uvicorn raises the signal that stopped it once more when it is done, and exits when the start failed.
-    with suppress(KeyboardInterrupt, SystemExit):
+    with _forgotten(settings.data_dir, _url(listening)), suppress(KeyboardInterrupt, SystemExit):
         server.run(sockets=[listening])
     if failures:
         raise failures[0]
     return 0 if server.started else 1
 
 
-class _noted:
-    """Leaves a note in the data folder that tells other commands where this server listens."""
+def _supervise(settings: "Settings", listening: socket.socket, workers: int) -> int:
+    """Serve in several processes that accept from one socket; one that dies is replaced."""
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
 
-    def __init__(self, data_dir: Path, url: str) -> None:
-        self._file = data_dir / "server.json"
-        self._note = json.dumps({"pid": os.getpid(), "url": url})
+    from server.logs import configure_logs
 
-    def __enter__(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(self._note)
+    configure_logs()
+    config = _config(partial(_application, settings, _url(listening), _tell), workers)
+    supervisor = Multiprocess(config, sockets=[listening])
+    with _forgotten(settings.data_dir, _url(listening)):
+        supervisor.run()
+    return 1 if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes) else 0
 
-    def __exit__(self, *_: object) -> None:
-        self._file.unlink(missing_ok=True)
+
+def _config(application: "partial[FastAPI]", workers: int = 1) -> "uvicorn.Config":
+    import uvicorn
+
+    return uvicorn.Config(
+        application,
+        factory=True,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        server_header=False,
+    )
+
+
+def _application(settings: "Settings", url: str, failed: Callable[[CitesideError], None]) -> "FastAPI":
+    """Make the application of a worker, which says where it serves, and drains as soon as it is told to stop."""
+    from server.app import create_app
+    from server.logs import configure_logs
+    from server.service import open_service
+
+    configure_logs()
+    failures: list[CitesideError] = []
+    # A start that failed is told in one line; uvicorn would write a stack trace first.
+    logging.getLogger("uvicorn.error").addFilter(lambda _: not failures)
+
+    @asynccontextmanager
+    async def opening(settings: "Settings") -> AsyncIterator["Service"]:
+        try:
+            async with open_service(settings) as service:
+                with _draining(service.engine):
+                    _note(settings.data_dir, url)
+                    print(f"citeside serves on {url}", file=sys.stderr, flush=True)
+                    yield service
+        except CitesideError as error:
+            failures.append(error)
+            failed(error)
+            raise
+
+    return create_app(settings, opening=opening)
+
+
+def _tell(error: CitesideError) -> None:
+    print(f"citeside serve: {error}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _draining(engine: "TurnEngine") -> Iterator[None]:
+    """Let turns begin to end at the signal, beside the connections of their readers: uvicorn tells the application
+    only when the last connection is gone, and a stream is gone only when its turn has ended."""
+    loop = asyncio.get_running_loop()
+    drains: set[asyncio.Task[None]] = set()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def begin() -> None:
+        if not drains:
+            drains.add(loop.create_task(engine.drain()))
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(begin)
+        if callable(handler := before[signal.Signals(number)]):
+            handler(number, frame)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _note(data_dir: Path, url: str) -> None:
+    """Tell other commands, by a file in the data folder, where this server listens."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / NOTE).write_text(json.dumps({"pid": os.getpid(), "url": url}))
+
+
+@contextmanager
+def _forgotten(data_dir: Path, url: str) -> Iterator[None]:
+    """Take our note away at the end, and nobody else's."""
+    try:
+        yield
+    finally:
+        if _noted(data_dir) == url:
+            (data_dir / NOTE).unlink(missing_ok=True)
+
+
+def _noted(data_dir: Path) -> str | None:
+    try:
+        return json.loads((data_dir / NOTE).read_text())["url"]
+    except (OSError, ValueError, KeyError):
+        return None

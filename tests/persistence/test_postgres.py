@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from blockbuster import blockbuster_ctx
 
-from graph.errors import ConfigurationError, StoreUnavailable
+from graph.errors import ConfigurationError, StoreOverloaded, StoreUnavailable
 from persistence import postgres
 from persistence.postgres import Database, Dsn, normalise_dsn, open_database
 
@@ -187,6 +187,28 @@ async def test_a_silent_network_is_given_up_on(relay: Relay, tmp_path: Path, mon
             await db.fetchval("select 1", idempotent=True)
         relay.silent = False
         assert await db.fetchval("select 1", idempotent=True) == 1
+
+
+@pytest.mark.anyio
+async def test_a_caller_is_sent_away_when_every_connection_stays_busy(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "POOL_SIZE", 1)
+    monkeypatch.setattr(postgres, "POOL_WAIT_S", 0.1)
+    async with open_database(database_url, tmp_path) as db:
+        busy = asyncio.create_task(db.fetchval("select pg_sleep(0.5)"))
+        await asyncio.sleep(0.1)
+        with pytest.raises(StoreOverloaded, match="all 1 connections"):
+            await db.fetchval("select 1", idempotent=True)
+        await busy
+        assert await db.fetchval("select 1") == 1
+
+
+@pytest.mark.anyio
+async def test_a_database_that_takes_no_writes_is_told_as_away(database: Database) -> None:
+    read_only = "with set as (select set_config('transaction_read_only', 'on', true)) select count(*) from set"
+    with pytest.raises(StoreUnavailable, match="ReadOnlySQLTransactionError"):
+        await database.execute(f"do $$ begin perform ({read_only}); delete from sessions where false; end $$")
 
 
 @pytest.mark.anyio

@@ -1,0 +1,95 @@
+"""`citeside serve --workers N`: several processes behind one socket, on one database."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import psutil
+import pytest
+
+from server.cli.serve import running_server
+from tests.server.http import parse
+
+TEXT = "A notebook holds at most 500 pages. Pages beyond that are archived after 30 days."
+NOWHERE = "http://127.0.0.1:9"
+"""A Qdrant that is away: answers about selected text do without one."""
+
+
+def _command(data_dir: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--data-dir", str(data_dir), *words]
+
+
+@contextmanager
+def _serving(data_dir: Path, database_url: str, log: IO[bytes]) -> Iterator[tuple[psutil.Process, httpx.Client]]:
+    env = os.environ | {"DATABASE_URL": database_url, "QDRANT_URL": NOWHERE}
+    process = subprocess.Popen(_command(data_dir, "--workers", "2"), env=env, stdout=log, stderr=log)
+    try:
+        while not (url := running_server(data_dir)):
+            assert process.poll() is None
+            time.sleep(0.05)
+        with httpx.Client(base_url=url, timeout=30) as client:
+            token = client.post("/sessions", json={}).raise_for_status().json()["token"]
+            client.headers["authorization"] = f"Bearer {token}"
+            yield psutil.Process(process.pid), client
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def _workers(parent: psutil.Process) -> list[psutil.Process]:
+    alive = [child for child in parent.children() if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in alive if "spawn_main" in " ".join(child.cmdline())]
+
+
+def _ask(client: httpx.Client, **body: Any) -> httpx.Response:
+    return client.post("/chat/stream", json={"message": "How many pages does a notebook hold?"} | body)
+
+
+def test_two_workers_serve_one_database_and_one_that_is_killed_is_replaced(tmp_path: Path, database_url: str) -> None:
+    with (tmp_path / "log").open("wb") as log, _serving(tmp_path / "data", database_url, log) as (parent, client):
+        first = parse(_ask(client, selected_text=TEXT).raise_for_status().text)
+        assert first[-1].data["status"] == "completed"
+        before = {worker.pid for worker in _workers(parent)}
+        assert len(before) == 2
+        for pid in before:  # whichever of them held the turn, its answer is with the other, and with its successor
+            os.kill(pid, signal.SIGKILL)
+            while not (after := {worker.pid for worker in _workers(parent)} - before):
+                time.sleep(0.1)
+            while (told := _again(client, f"/turns/{first[0].data['turn_id']}/stream")) is None:
+                time.sleep(0.1)
+            assert parse(told)[-2:] == first[-2:]
+            before = (before | after) - {pid}
+    assert running_server(tmp_path / "data") is None
+    assert not (tmp_path / "data" / "server.json").exists()
+
+
+def _again(client: httpx.Client, path: str) -> str | None:
+    """Ask until a connection is not one of the worker that was killed."""
+    try:
+        return client.get(path).raise_for_status().text
+    except httpx.TransportError:
+        return None
+
+
+@pytest.mark.parametrize("missing", ["DATABASE_URL", "QDRANT_URL"])
+def test_several_workers_need_what_they_can_share(tmp_path: Path, missing: str) -> None:
+    shared = {"DATABASE_URL": "postgresql://u@127.0.0.1:1/d", "QDRANT_URL": NOWHERE}
+    env = os.environ | {name: value for name, value in shared.items() if name != missing}
+    done = subprocess.run(_command(tmp_path, "--workers", "2"), env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"citeside serve: several workers need {missing}: an embedded index has one owner")
+
+
+def test_workers_that_cannot_start_say_why_in_one_line(tmp_path: Path) -> None:
+    env = os.environ | {"DATABASE_URL": "postgresql://u@127.0.0.1:1/d", "QDRANT_URL": NOWHERE}
+    done = subprocess.run(_command(tmp_path, "--workers", "2"), env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    told = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert told and all(line.startswith("citeside serve: Postgres cannot serve us") for line in told)
