@@ -36,8 +36,11 @@ class ConstrainedQuestion(Frozen):
     earlier: tuple[Exchange, ...] = ()
 
 
-def route(state: TurnState) -> Literal["condense", "assess"]:
-    """Send a turn with a selection down the constrained path, from which none leads back."""
+async def route(state: TurnState) -> Literal["condense", "assess"]:
+    """Send a turn with a selection down the constrained path, from which none leads back.
+
+    A coroutine, as `after_ground` is: LangGraph 1.2 runs a plain function in a thread, 0.6 ms later.
+    """
     return "assess" if "selection" in state else "condense"
 
 

@@ -161,7 +161,7 @@ class Grounded:
         return notices
 
 
-def after_ground(state: Grounds) -> Literal["answer", "decline"]:
+async def after_ground(state: Grounds) -> Literal["answer", "decline"]:
     """Route a question that the docs cover to its answer."""
     return "answer" if state["near"] else "decline"
 
