@@ -21,6 +21,30 @@ class Session(Frozen):
     expires_at: datetime
 
 
+VALID = "revoked_at is null and last_seen_at > now() - interval '30 days'"
+"""Of a row of sessions: its token opens something."""
+
+SEEN = """
+    update sessions set last_seen_at = now()
+    from known
+    where sessions.id = known.id and known.last_seen_at < now() - interval '1 hour'
+    returning sessions.last_seen_at
+"""
+"""Notes that the session `known` was seen, at most once an hour, so that reading causes no writes."""
+
+
+VALID = "revoked_at is null and last_seen_at > now() - interval '30 days'"
+"""Of a row of sessions: its token opens something."""
+
+SEEN = """
+    update sessions set last_seen_at = now()
+    from known
+    where sessions.id = known.id and known.last_seen_at < now() - interval '1 hour'
+    returning sessions.last_seen_at
+"""
+"""Notes that the session `known` was seen, at most once an hour, so that reading causes no writes."""
+
+
 class Sessions:
     """Creates, recognises, exports and erases sessions."""
 
@@ -37,34 +61,24 @@ class Sessions:
             returning id, user_key, created_at, last_seen_at + interval '30 days' as expires_at
             """,
             new_id(),
-            _digest(token),
+            digest(token),
             user_key and storable(user_key),
             idempotent=True,
         )
         return Session.model_validate(dict(row or {})), token
 
     async def authenticate(self, token: str) -> Session | None:
-        """Return the session of a token; None when it is unknown, expired or revoked.
-
-        Notes that the session was seen, at most once an hour, so that reading causes no writes.
-        """
+        """Return the session of a token, noting that it was seen; None when it is unknown, expired or revoked."""
         row = await self._db.fetchrow(
-            """
+            f"""
             with known as (
-                select id, user_key, created_at, last_seen_at
-                from sessions
-                where token_hash = $1 and revoked_at is null and last_seen_at > now() - interval '30 days'
-            ), seen as (
-                update sessions set last_seen_at = now()
-                from known
-                where sessions.id = known.id and known.last_seen_at < now() - interval '1 hour'
-                returning sessions.last_seen_at
-            )
+                select id, user_key, created_at, last_seen_at from sessions where token_hash = $1 and {VALID}
+            ), seen as ({SEEN})
             select id, user_key, created_at,
                    coalesce((select last_seen_at from seen), last_seen_at) + interval '30 days' as expires_at
             from known
-            """,
-            _digest(token),
+            """,  # noqa: S608 - put together from constants
+            digest(token),
             idempotent=True,
         )
         return Session.model_validate(dict(row)) if row else None
@@ -99,5 +113,6 @@ class Sessions:
         return json.loads(text) if text else {}
 
 
-def _digest(token: str) -> bytes:
+def digest(token: str) -> bytes:
+    """Return what is stored of a token."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()

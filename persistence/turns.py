@@ -32,6 +32,7 @@ from persistence import messages
 from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, Failure, Message, Stored, UserMetadata
 from persistence.postgres import Database, storable, to_json
+from persistence.sessions import SEEN, VALID, digest
 
 LEASE_S = 15.0
 RENEWED_BELOW = 0.8
@@ -85,6 +86,7 @@ class Turn(Stored):
 class Started(NamedTuple):
     """A turn that is ours to run; `earlier` are the thread's last completed messages, oldest first."""
 
+    session_id: UUID
     turn_id: UUID
     thread_id: UUID
     user_message_id: UUID
@@ -96,6 +98,7 @@ class Started(NamedTuple):
 class Joined(NamedTuple):
     """The same question was sent before; its turn is to be read."""
 
+    session_id: UUID
     turn_id: UUID
 
 
@@ -128,6 +131,14 @@ class Glance(NamedTuple):
 
     turn: Turn
     text: str
+
+
+class SessionUnknown(Exception):
+    """The token opens no session."""
+
+
+class SessionForeign(Exception):
+    """The token opens another session than the one named."""
 
 
 class KeyReused(Exception):
@@ -177,19 +188,24 @@ _REAP_ONE = f"with expired as (select $1::uuid as id), {_REAP.format(error='$2')
 # The turn goes in before its thread (foreign keys are checked when the statement ends), so that of many equal
 # questions at once the losers leave no empty thread behind. `mine` also finds the turn when this is sent again.
 _START = f"""
-    with expired as (
-        select id from turns where session_id = $1 and thread_id = $2 and status = 'running'
+    with known as (
+        select id, last_seen_at from sessions where token_hash = $1 and {VALID} and ($19::uuid is null or id = $19)
+    ), seen as ({SEEN}), expired as (
+        select turns.id
+        from turns join known on known.id = turns.session_id
+        where turns.thread_id = $2 and turns.status = 'running'
     ), {_REAP.format(error="$17")}, claimed as (
         insert into turns
             (id, session_id, thread_id, mode, request, request_hash, client_message_id, worker, lease_until)
-        select $3, $1, $4, $7, $8, $9, $10, $11, now() + make_interval(secs => $12)
-        where ($2::uuid is null or exists (select from threads where id = $2 and session_id = $1))
+        select $3, known.id, $4, $7, $8, $9, $10, $11, now() + make_interval(secs => $12)
+        from known
+        where ($2::uuid is null or exists (select from threads where id = $2 and session_id = known.id))
           and (select count(*) from dead) >= 0  -- so that they are out of the way first
         on conflict do nothing
         returning id
     ), opened as (
         insert into threads (id, session_id, title)
-        select $4, $1, $16 from claimed where $2::uuid is null
+        select $4, known.id, $16 from claimed, known where $2::uuid is null
     ), continued as (
         update threads set updated_at = now(), title = case title when '' then $16 else title end
         from claimed
@@ -203,8 +219,9 @@ _START = f"""
                      ($6::uuid, 2, 'assistant', '', 'running', $15::jsonb)
              ) new (id, seq, role, content, status, metadata)
     )
-    select earlier.*
-    from (select id from claimed union all select id from turns where id = $3) mine
+    select known.id as session_id, earlier.*
+    from known
+    cross join (select id from claimed union all select id from turns where id = $3) mine
     left join lateral (
         select {messages.COLUMNS}
         from messages m join turns t on t.id = m.turn_id
@@ -267,8 +284,9 @@ class Turns:
 
     async def start(
         self,
-        session_id: UUID,
+        token: str,
         *,
+        session_id: UUID | None,
         thread_id: UUID | None,
         client_message_id: UUID | None,
         mode: Mode,
@@ -280,20 +298,23 @@ class Turns:
     ) -> Started | Joined:
         """Store a question and claim its turn for `worker`: one statement, unless something stands in the way.
 
-        Without `thread_id` a thread is opened. `request` is the body as sent, for a later attempt; `request_hash`
-        tells whether a repeated `client_message_id` asks the same. Raises ThreadUnknown, KeyReused, TurnRunning.
+        The session is the token's, and must be the one named if one is. Without `thread_id` a thread is opened.
+        `request` is the body as sent, for a later attempt; `request_hash` tells whether a repeated
+        `client_message_id` asks the same. Raises SessionUnknown, SessionForeign, ThreadUnknown, KeyReused,
+        TurnRunning.
         """
-        new = Started(new_id(), thread_id or new_id(), new_id(), new_id(), 1, ())
+        token_hash = digest(token)
+        turn_id, new_thread_id, question_id, message_id = new_id(), thread_id or new_id(), new_id(), new_id()
         for _ in range(3):
             try:
                 rows = await self._db.fetch(
                     _START,
-                    session_id,
+                    token_hash,
                     thread_id,
-                    new.turn_id,
-                    new.thread_id,
-                    new.user_message_id,
-                    new.message_id,
+                    turn_id,
+                    new_thread_id,
+                    question_id,
+                    message_id,
                     mode,
                     request,
                     request_hash,
@@ -306,39 +327,53 @@ class Turns:
                     storable(content[:TITLE_LENGTH]),
                     LEASE_EXPIRED,
                     EARLIER_MESSAGES,
+                    session_id,
                     idempotent=True,
                 )
             except asyncpg.ForeignKeyViolationError as error:  # the session was erased, or the thread, just now
                 raise ThreadUnknown from error
             if rows:
-                earlier = [Message.from_row(row) for row in reversed(rows) if row["id"]]
-                return new._replace(earlier=tuple(earlier))
-            if joined := await self._what_is_in_the_way(session_id, thread_id, client_message_id, request_hash):
-                return joined
+                earlier = tuple(Message.from_row(row) for row in reversed(rows) if row["id"])
+                return Started(rows[0]["session_id"], turn_id, new_thread_id, question_id, message_id, 1, earlier)
+            in_the_way = await self._what_is_in_the_way(
+                token_hash, session_id, thread_id, client_message_id, request_hash
+            )
+            if in_the_way:
+                return in_the_way
         raise StoreUnavailable("the thread is too busy to take a question; try again shortly")
 
     async def _what_is_in_the_way(
-        self, session_id: UUID, thread_id: UUID | None, client_message_id: UUID | None, request_hash: bytes
+        self,
+        token_hash: bytes,
+        session_id: UUID | None,
+        thread_id: UUID | None,
+        client_message_id: UUID | None,
+        request_hash: bytes,
     ) -> Joined | None:
         """Return the turn that a repeated question joins, raise what forbids a new one, or None when it is gone."""
         found = await self._db.fetchrow(
-            """
-            select same.id as same_id, same.request_hash, threads.id as thread_id, running.id as running_id
-            from (values (1)) once
-            left join turns same on same.session_id = $1 and same.client_message_id = $3
-            left join threads on threads.session_id = $1 and threads.id = $2
+            f"""
+            select sessions.id as session_id, same.id as same_id, same.request_hash, threads.id as thread_id,
+                   running.id as running_id
+            from sessions
+            left join turns same on same.session_id = sessions.id and same.client_message_id = $3
+            left join threads on threads.session_id = sessions.id and threads.id = $2
             left join turns running on running.thread_id = threads.id and running.status = 'running'
-            """,
-            session_id,
+            where token_hash = $1 and {VALID}
+            """,  # noqa: S608 - put together from constants
+            token_hash,
             thread_id,
             client_message_id,
             idempotent=True,
         )
-        assert found
+        if found is None:
+            raise SessionUnknown
+        if session_id not in (None, found["session_id"]):
+            raise SessionForeign
         if found["same_id"]:
             if found["request_hash"] != request_hash:
                 raise KeyReused
-            return Joined(found["same_id"])
+            return Joined(found["session_id"], found["same_id"])
         if thread_id and not found["thread_id"]:
             raise ThreadUnknown
         if found["running_id"]:
@@ -370,13 +405,15 @@ class Turns:
         if rows:
             first = rows[0]
             earlier = tuple(Message.from_row(row) for row in reversed(rows) if row["id"])
-            started = Started(turn_id, first["in_thread"], first["question_id"], message_id, attempt + 1, earlier)
+            started = Started(
+                session_id, turn_id, first["in_thread"], first["question_id"], message_id, attempt + 1, earlier
+            )
             return Retried(started, first["request"])
         turn = await self.get(session_id, turn_id)
         if turn is None:
             return None
         if turn.attempt > attempt:
-            return Joined(turn_id)
+            return Joined(session_id, turn_id)
         if turn.attempt < attempt:
             raise AttemptUnknown
         if turn.status == "running":

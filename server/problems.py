@@ -46,6 +46,14 @@ class Problem(HTTPException):
         self.members = members if retry_after is None else {"retry_after": retry_after, **members}
 
 
+class Unauthorized(Problem):
+    """No token, or one that is unknown, expired or revoked: which of them is nobody's business."""
+
+    def __init__(self) -> None:
+        super().__init__(401, "session_required", "Send the token of a session as Authorization: Bearer.")
+        self.headers = {"WWW-Authenticate": "Bearer"}
+
+
 def failure(code: str, **members: Any) -> Problem:
     """Return the 503 of a failure in `FAILURES`, with when to come back."""
     return Problem(503, code, FAILURES[code], retry_after=RETRY_AFTER, **members)

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from graph.build import ConstrainedQuestion, GroundedQuestion
 from graph.errors import CitesideError
@@ -33,7 +32,6 @@ class Ending(NamedTuple):
 class Run:
     """A turn that runs in this worker, and what the store is known to have: `stored` code points and `preface`."""
 
-    session_id: UUID
     started: Started
     question: Question
     transcript: Transcript

@@ -21,9 +21,12 @@ from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, Message, Messages
 from persistence.turns import (
     AttemptUnknown,
+    Joined,
     KeyReused,
     Preface,
     Retried,
+    SessionForeign,
+    SessionUnknown,
     Started,
     ThreadUnknown,
     Turn,
@@ -33,7 +36,7 @@ from persistence.turns import (
 )
 from server.logs import log_for
 from server.mirrors import TICK, Mirrors
-from server.problems import Problem, failure, not_found
+from server.problems import Problem, Unauthorized, failure, not_found
 from server.requests import ChatRequest
 from server.run import Ending, Run, last_words, outcome, question_of
 from server.transcript import Cursor, Sent, Transcript
@@ -73,16 +76,18 @@ class TurnEngine:
         self._telling = asyncio.Lock()
         self._closing = False
 
-    async def start(self, session_id: UUID, asked: ChatRequest) -> UUID:
-        """Store a question and run its turn; return the turn's id, of the first one when it was sent before.
+    async def start(self, token: str, asked: ChatRequest) -> Started | Joined:
+        """Store a question and run its turn, or say which turn it joins because it was sent before.
 
-        Raises Problem when the thread is unknown or busy, or the client's message id was used for another body.
+        Raises Problem when the token opens no session, or another than the one named, when the thread is unknown or
+        busy, or the client's message id was used for another body.
         """
         if self._closing:
             raise failure("interrupted")
         try:
             started = await self._turns.start(
-                session_id,
+                token,
+                session_id=asked.session_id,
                 thread_id=asked.thread_id,
                 client_message_id=asked.client_message_id,
                 mode=asked.mode,
@@ -92,6 +97,10 @@ class TurnEngine:
                 content=asked.message,
                 metadata=asked.user_metadata,
             )
+        except SessionUnknown:
+            raise Unauthorized() from None
+        except SessionForeign:
+            raise not_found("session") from None
         except ThreadUnknown:
             raise not_found("thread") from None
         except KeyReused:
@@ -100,8 +109,8 @@ class TurnEngine:
         except TurnRunning as running:
             raise _still_running(running) from None
         if isinstance(started, Started):
-            self._launch(session_id, started, asked)
-        return started.turn_id
+            self._launch(started, asked)
+        return started
 
     async def retry(self, session_id: UUID, turn_id: UUID, attempt: int) -> None:
         """Run the question of a thread's last turn again, in place of its answer of `attempt`.
@@ -122,14 +131,14 @@ class TurnEngine:
         if retried is None:
             raise not_found("turn")
         if isinstance(retried, Retried):
-            self._launch(session_id, retried.started, ChatRequest.model_validate(retried.request))
+            self._launch(retried.started, ChatRequest.model_validate(retried.request))
 
     async def stop(self, session_id: UUID, turn_id: UUID) -> Turn:
         """Stop a turn, whichever worker runs it, and return it, ended unless that takes longer than `STOP`.
 
         One that ended before stays as it is. Raises Problem for a turn the session does not have.
         """
-        if (run := self._runs.get(turn_id)) and run.session_id == session_id:
+        if (run := self._runs.get(turn_id)) and run.started.session_id == session_id:
             run.stop(Ending("cancelled"))
             with suppress(TimeoutError):
                 await asyncio.wait_for(run.ended.wait(), STOP)
@@ -192,13 +201,13 @@ class TurnEngine:
 
     @asynccontextmanager
     async def _transcript(self, session_id: UUID, turn_id: UUID) -> AsyncIterator[Transcript]:
-        if (run := self._runs.get(turn_id)) and run.session_id == session_id:
+        if (run := self._runs.get(turn_id)) and run.started.session_id == session_id:
             yield run.transcript
         else:
             async with self._mirrors.open(session_id, turn_id) as transcript:
                 yield transcript
 
-    def _launch(self, session_id: UUID, started: Started, asked: ChatRequest) -> None:
+    def _launch(self, started: Started, asked: ChatRequest) -> None:
         question = question_of(asked, started)
         told = AssistantMetadata.opening(asked.mode)
         opened = TurnOpened(
@@ -213,7 +222,7 @@ class TurnEngine:
         transcript = Transcript(opened, Preface(mode=told.mode, label=told.label))
         trace = self._trace(started.thread_id, started.message_id)
         work = asyncio.create_task(run_turn(self._graph, question, transcript.emit, trace))
-        run = Run(session_id, started, question, transcript, work, preface=transcript.preface)
+        run = Run(started, question, transcript, work, preface=transcript.preface)
         if former := self._runs.get(started.turn_id):  # its lease ran out while this worker slept
             former.stop(Ending("interrupted", "interrupted"))
         self._runs[started.turn_id] = run
@@ -245,7 +254,7 @@ class TurnEngine:
         log.info(
             "turn ended",
             turn_id=run.started.turn_id,
-            session_id=run.session_id,
+            session_id=run.started.session_id,
             mode=run.transcript.opened.mode,
             status=ending.status,
             code=ending.code,
@@ -273,7 +282,7 @@ class TurnEngine:
                     model=message.model,
                     error=message.metadata.error,
                     preface=run.beat().preface,
-                ) or await self._messages.get(run.session_id, message.id)
+                ) or await self._messages.get(run.started.session_id, message.id)
                 break
             except StoreUnavailable:
                 if time.monotonic() > give_up:

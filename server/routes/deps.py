@@ -7,7 +7,7 @@ from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from persistence.sessions import Session
-from server.problems import Problem
+from server.problems import Unauthorized
 from server.service import Service
 
 _bearer = HTTPBearer(auto_error=False, description="The token that POST /sessions gave.")
@@ -20,21 +20,20 @@ def _service(request: Request) -> Service:
 ServiceDep = Annotated[Service, Depends(_service)]
 
 
-async def _session(
-    service: ServiceDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Session:
-    session = await service.sessions.authenticate(bearer.credentials) if bearer else None
+def _token(bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
+    if bearer is None:
+        raise Unauthorized()
+    return bearer.credentials
+
+
+TokenDep = Annotated[str, Depends(_token)]
+
+
+async def _session(service: ServiceDep, token: TokenDep) -> Session:
+    session = await service.sessions.authenticate(token)
     if session is None:
         raise Unauthorized()
     return session
-
-
-class Unauthorized(Problem):
-    """No token, or one that is unknown, expired or revoked: which of them is nobody's business."""
-
-    def __init__(self) -> None:
-        super().__init__(401, "session_required", "Send the token of a session as Authorization: Bearer.")
-        self.headers = {"WWW-Authenticate": "Bearer"}
 
 
 SessionDep = Annotated[Session, Depends(_session)]

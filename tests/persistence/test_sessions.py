@@ -14,6 +14,7 @@ from persistence.postgres import Database
 from persistence.sessions import Sessions
 from persistence.threads import Threads
 from persistence.turns import Beat, Started, Turns
+from tests.persistence.tokens import token_for
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +24,8 @@ async def converse(db: Database, session_id: UUID) -> Started:
 
     async def ask(question: str) -> Started:
         started = await Turns(db).start(
-            session_id,
+            await token_for(db, session_id),
+            session_id=None,
             thread_id=None,
             client_message_id=new_id(),
             mode="grounded",

@@ -23,6 +23,8 @@ from persistence.turns import (
     Preface,
     Reply,
     Retried,
+    SessionForeign,
+    SessionUnknown,
     Started,
     ThreadUnknown,
     TurnNotLast,
@@ -41,6 +43,7 @@ class Reader:
 
     db: Database
     session_id: UUID
+    token: str
     worker: str = field(default_factory=lambda: uuid4().hex)
 
     @property
@@ -49,6 +52,7 @@ class Reader:
 
     async def ask(self, question: str = "How do I install it?", **changed: Any) -> Started | Joined:
         arguments: dict[str, Any] = {
+            "session_id": None,
             "thread_id": None,
             "client_message_id": None,
             "mode": "grounded",
@@ -58,7 +62,7 @@ class Reader:
             "content": question,
             "metadata": UserMetadata(),
         }
-        return await self.turns.start(self.session_id, **(arguments | changed))
+        return await self.turns.start(self.token, **(arguments | changed))
 
     async def start(self, question: str = "How do I install it?", **changed: Any) -> Started:
         started = await self.ask(question, **changed)
@@ -105,8 +109,8 @@ def lose_the_first_reply(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.fixture
 async def reader(database: Database) -> Reader:
-    session, _ = await Sessions(database).create()
-    return Reader(database, session.id)
+    session, token = await Sessions(database).create()
+    return Reader(database, session.id, token)
 
 
 async def test_a_question_without_a_thread_opens_one_with_its_beginning_as_title(reader: Reader) -> None:
@@ -159,7 +163,7 @@ async def test_the_same_question_sent_twenty_times_at_once_is_asked_once(reader:
     key = uuid4()
     results = await asyncio.gather(*(reader.ask(client_message_id=key) for _ in range(20)))
     (started,) = [each for each in results if isinstance(each, Started)]
-    assert [each for each in results if each != started] == [Joined(started.turn_id)] * 19
+    assert [each for each in results if each != started] == [Joined(reader.session_id, started.turn_id)] * 19
     threads = await Threads(reader.db).list(reader.session_id)
     assert [thread.id for thread in threads.data] == [started.thread_id]
     assert len(await reader.messages(started.thread_id)) == 2
@@ -191,6 +195,32 @@ async def test_a_start_whose_reply_was_lost_goes_on_when_sent_again(
     second = await reader.start("Second?", thread_id=first.thread_id)
     assert [each.content for each in second.earlier] == ["First?", "One."]
     assert len(await reader.messages(first.thread_id)) == 4
+
+
+async def test_a_question_needs_a_session_that_its_token_opens(reader: Reader) -> None:
+    for token in ("", "unknown"):
+        with pytest.raises(SessionUnknown):
+            await Reader(reader.db, reader.session_id, token).ask()
+    stranger, _ = await Sessions(reader.db).create()
+    with pytest.raises(SessionForeign):
+        await reader.ask(session_id=stranger.id)
+    assert (await reader.start(session_id=reader.session_id)).session_id == reader.session_id
+    for change in ("revoked_at = now()", "revoked_at = null, last_seen_at = now() - interval '31 days'"):
+        await reader.db.execute(f"update sessions set {change} where id = $1", reader.session_id)
+        with pytest.raises(SessionUnknown):
+            await reader.ask()
+
+
+async def test_asking_notes_once_an_hour_that_the_session_was_seen(reader: Reader) -> None:
+    old = await reader.db.fetchval(
+        "update sessions set last_seen_at = now() - interval '2 hours' where id = $1 returning last_seen_at",
+        reader.session_id,
+    )
+    seen = []
+    for _ in range(2):
+        await reader.start()
+        seen.append(await reader.db.fetchval("select last_seen_at from sessions where id = $1", reader.session_id))
+    assert seen[0] == seen[1] > old
 
 
 @pytest.mark.parametrize("whose", ["nobody's", "another reader's"])
@@ -304,7 +334,9 @@ async def test_retries_sent_at_once_are_one_attempt(reader: Reader) -> None:
     await reader.answer(started, status="failed")
     results = await asyncio.gather(*(reader.retry(started) for _ in range(10)), return_exceptions=True)
     assert len([each for each in results if isinstance(each, Retried)]) == 1
-    assert [each for each in results if not isinstance(each, Retried)] == [Joined(started.turn_id)] * 9
+    assert [each for each in results if not isinstance(each, Retried)] == [
+        Joined(reader.session_id, started.turn_id)
+    ] * 9
 
 
 async def test_a_retry_whose_reply_was_lost_goes_on_when_sent_again(

@@ -40,7 +40,8 @@ async def test_without_a_token_nothing_is_told(reader: Reader, header: dict[str,
         ("GET", "/search?q=a"),
         ("GET", "/sessions/me/export"),
     ]:
-        answer = await reader.client.request(method, path, headers=header)
+        body = {"message": "Why?"} if method == "POST" else None
+        answer = await reader.client.request(method, path, headers=header, json=body)
         assert code(answer) == (401, "session_required")
         assert answer.headers["www-authenticate"] == "Bearer"
 
