@@ -30,6 +30,9 @@ from graph.support import is_near
 from graph.texts import say
 from graph.types import Exchange, GroundedAnswer, Grounding, NearestPage, Notice, Passage, PassageRef
 
+PASSAGES = 6
+"""Given to the answerer: more of them seldom help and are paid for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grounded:
@@ -39,7 +42,7 @@ class Grounded:
     answerer: Answerer
     condenser: Condenser = field(default_factory=RuleCondenser)
     fallback: ExtractiveAnswerer = field(default_factory=ExtractiveAnswerer)
-    limit: int = 6
+    limit: int = PASSAGES
     keywords_only: bool = False
 
     async def condense(self, state: FollowUp, runtime: Runtime) -> Condensed:

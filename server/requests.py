@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from graph.types import Frozen, Mode, Selection
+from graph.types import Frozen, Mode, Scope, Selection
 from persistence import messages
 from persistence.messages import UserMetadata
 from persistence.postgres import storable
@@ -125,6 +125,12 @@ class ChatRequest(Frozen):
     def mode(self) -> Mode:
         """The kind of turn: any selected text makes it constrained, whatever `selected_text_mode` says."""
         return "grounded" if self.selected_text is None else "constrained"
+
+    @property
+    def scope(self) -> Scope:
+        """Where in the docs the reader is."""
+        at = self.source or Source()
+        return Scope(version=at.version, locale=at.locale, path=at.path)
 
     @property
     def user_metadata(self) -> UserMetadata:

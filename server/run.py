@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from graph.build import ConstrainedQuestion, GroundedQuestion
 from graph.errors import CitesideError
-from graph.types import Answer, Scope, Selection
+from graph.types import Answer, Selection
 from persistence.messages import Failure, Message
 from persistence.turns import Beat, Ended, Preface, Reply, Started
 from server.history import grounded_history, selection_history
 from server.logs import log_for
 from server.problems import FAILURES
-from server.requests import ChatRequest, Source
+from server.requests import ChatRequest
 from server.transcript import Transcript
 
 log = log_for(__name__)
@@ -72,12 +72,11 @@ class Run:
 
 def question_of(asked: ChatRequest, started: Started) -> Question:
     """Return what the graph is asked: the question with its scope or selection, and the turns before it."""
-    at = asked.source or Source()
-    locale = at.locale or "en"
+    locale = asked.scope.locale or "en"
     if asked.selected_text is None:
         return GroundedQuestion(
             question=asked.message,
-            scope=Scope(version=at.version, locale=at.locale, path=at.path),
+            scope=asked.scope,
             locale=locale,
             history=grounded_history(started.earlier),
         )

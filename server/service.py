@@ -67,9 +67,10 @@ async def open_service(
         database, (embedder, index) = opening_database.result(), opening_index.result()
 
         from persistence.embeddings import NoEmbedder
+        from server.ahead import SearchAhead
         from server.turns import open_engine
 
-        searched = retriever or index
+        searched = SearchAhead(retriever or index)
         graph = compose_graph(chosen, searched, keywords_only=isinstance(embedder, NoEmbedder))
         turns, messages = Turns(database), Messages(database)
         trace = _open_tracing(settings, stack)
@@ -85,7 +86,7 @@ async def open_service(
             retriever=searched,
             answerers=chosen,
             graph=graph,
-            engine=await stack.enter_async_context(open_engine(graph, turns, messages, trace)),
+            engine=await stack.enter_async_context(open_engine(graph, turns, messages, searched, trace)),
         )
 
 

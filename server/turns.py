@@ -10,13 +10,15 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext, suppress
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
 
 from graph.build import TurnGraph, run_turn
+from graph.condense import leans_on_history
 from graph.errors import StoreUnavailable
+from graph.grounded import PASSAGES
 from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, Message, Messages
 from persistence.turns import (
@@ -34,6 +36,7 @@ from persistence.turns import (
     TurnRunning,
     Turns,
 )
+from server.ahead import SearchAhead
 from server.logs import log_for
 from server.mirrors import TICK, Mirrors
 from server.problems import Problem, Unauthorized, failure, not_found
@@ -63,8 +66,9 @@ Trace = Callable[[UUID, UUID], RunnableConfig | None]
 class TurnEngine:
     """Starts turns, keeps them alive in the store, and lets readers follow them."""
 
-    def __init__(self, graph: TurnGraph, turns: Turns, messages: Messages, trace: Trace) -> None:
+    def __init__(self, graph: TurnGraph, turns: Turns, messages: Messages, search: SearchAhead, trace: Trace) -> None:
         self._graph = graph
+        self._search = search
         self._turns = turns
         self._messages = messages
         self._trace = trace
@@ -84,8 +88,21 @@ class TurnEngine:
         """
         if self._closing:
             raise failure("interrupted")
+        with self._searching(asked):
+            started = await self._store(token, asked)
+            if isinstance(started, Started):
+                self._launch(started, asked)
+        return started
+
+    def _searching(self, asked: ChatRequest) -> AbstractContextManager[None]:
+        """Begin to search for a grounded question that means the same whatever came before it."""
+        if asked.mode == "constrained" or (asked.thread_id and leans_on_history(asked.message)):
+            return nullcontext()
+        return self._search.begun(asked.message, scope=asked.scope, limit=PASSAGES)
+
+    async def _store(self, token: str, asked: ChatRequest) -> Started | Joined:
         try:
-            started = await self._turns.start(
+            return await self._turns.start(
                 token,
                 session_id=asked.session_id,
                 thread_id=asked.thread_id,
@@ -108,9 +125,6 @@ class TurnEngine:
             raise Problem(409, "client_message_id_reused", detail) from None
         except TurnRunning as running:
             raise _still_running(running) from None
-        if isinstance(started, Started):
-            self._launch(started, asked)
-        return started
 
     async def retry(self, session_id: UUID, turn_id: UUID, attempt: int) -> None:
         """Run the question of a thread's last turn again, in place of its answer of `attempt`.
@@ -312,9 +326,11 @@ class TurnEngine:
 
 
 @asynccontextmanager
-async def open_engine(graph: TurnGraph, turns: Turns, messages: Messages, trace: Trace) -> AsyncIterator[TurnEngine]:
+async def open_engine(
+    graph: TurnGraph, turns: Turns, messages: Messages, search: SearchAhead, trace: Trace
+) -> AsyncIterator[TurnEngine]:
     """Give an engine, and wait at the end for the turns that still run."""
-    engine = TurnEngine(graph, turns, messages, trace)
+    engine = TurnEngine(graph, turns, messages, search, trace)
     try:
         yield engine
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -415,6 +416,46 @@ async def test_a_turn_that_takes_too_long_fails(
     model.may_go_on.clear()
     events = await reader.stream(QUESTION)
     assert (events[-1].data["status"], events[-1].data["code"]) == ("failed", "timeout")
+
+
+@dataclass
+class Noting(KnownPassages):
+    """Finds a passage and notes what it was asked; it answers when it may."""
+
+    asked: list[str] = field(default_factory=list)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def search(self, query: str, *, scope: Scope, limit: int) -> list[Passage]:
+        self.asked.append(query)
+        await self.may_answer.wait()
+        return await super().search(query, scope=scope, limit=limit)
+
+
+async def test_the_docs_are_searched_while_the_question_is_stored(
+    settings: Settings, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retriever = Noting()
+    store = Turns.start
+
+    async def store_once_searched(*args: Any, **named: Any) -> Any:
+        if named["mode"] == "grounded" and named["thread_id"] is None:
+            while not retriever.asked:
+                await asyncio.sleep(0.01)
+            retriever.may_answer.set()
+        return await store(*args, **named)
+
+    monkeypatch.setattr(Turns, "start", store_once_searched)
+    opening = partial(open_service, answerers=answerers(model), retriever=retriever)
+    async with in_process(create_app(settings, opening=opening)) as client:
+        reader = await Reader.arrive(client)
+        thread_id = (await reader.stream(QUESTION))[0].data["thread_id"]
+        assert retriever.asked == [QUESTION]  # once, ahead
+        await reader.stream(QUESTION, selected_text=SELECTION)
+        assert retriever.asked == [QUESTION]
+        await reader.stream("And what about it?", thread_id=thread_id)
+        assert len(retriever.asked) == 2  # once, after the history is known
+        refused = await reader.request("POST", "/chat", message=QUESTION, thread_id=str(uuid4()))
+        assert refused.status_code == 404
 
 
 async def test_a_follow_up_sees_the_turns_of_its_kind_before_it(reader: Reader, model: Scripted) -> None:
