@@ -1,10 +1,12 @@
 """Answers with a language model: any LangChain chat model behind the ports of a turn."""
 
+import asyncio
 import json
+import logging
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
 from langchain_core.language_models import BaseChatModel
@@ -12,7 +14,8 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from pydantic import ValidationError
 
 from graph.condense import condense, leans_on_history
-from graph.errors import CitesideError, ModelFailed, ModelUnavailable
+from graph.errors import CitesideError, ModelFailed, ModelFiltered, ModelSilent, ModelTruncated, ModelUnavailable
+from graph.patience import Fault, FaultKind, Patience
 from graph.ports import Claim, Finish, Lack, MissingKind, Piece
 from graph.prompts import condense_messages, constrained_messages, grounded_messages
 from graph.types import Exchange, Passage
@@ -20,7 +23,15 @@ from graph.types import Exchange, Passage
 _JSON = json.JSONDecoder(strict=False)  # a quote of several lines is copied with its line breaks
 _UNFINISHED = ("Unterminated", "Invalid \\")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # NUL and lone surrogates, which Postgres and UTF-8 refuse
+_FAILURES: dict[FaultKind, type[ModelFailed]] = {
+    "silent": ModelSilent,
+    "failed": ModelFailed,
+    "truncated": ModelTruncated,
+    "filtered": ModelFiltered,
+}
 _ENDINGS: dict[str, Literal["stop", "length"]] = {"stop": "stop", "end_turn": "stop", "length": "length"}
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +41,14 @@ class ModelAnswerer:
     model: BaseChatModel
     name: str
     instructions: str = ""
+    patience: Patience = field(default_factory=Patience)
 
     def answer(
         self, question: str, passages: Sequence[Passage], history: Sequence[Exchange]
     ) -> AsyncGenerator[Piece, None]:
         """Yield the model's text as it comes, its reasoning left out."""
-        return _pieces(self.model, grounded_messages(question, passages, history, self.instructions), self.name)
+        messages = grounded_messages(question, passages, history, self.instructions)
+        return _pieces(self.model, messages, self.name, self.patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +57,21 @@ class ModelSelectionAnswerer:
 
     model: BaseChatModel
     name: str
+    patience: Patience = field(default_factory=Patience)
 
     async def claims(
         self, question: str, selection: str, earlier: Sequence[Exchange]
     ) -> AsyncGenerator[Claim | Lack | Finish, None]:
         """Yield what the objects of the model's reply hold; what is not of the agreed form is left out."""
         buffered = ""
-        async for piece in _pieces(self.model, constrained_messages(question, selection, earlier), self.name):
-            items, buffered = take_items(buffered + piece.text, final=piece.finish is not None)
-            for item in items:
-                yield item
-            if piece.finish:
-                yield Finish(finish=piece.finish, tokens=piece.tokens)
+        messages = constrained_messages(question, selection, earlier)
+        async with aclosing(_pieces(self.model, messages, self.name, self.patience)) as pieces:
+            async for piece in pieces:
+                items, buffered = take_items(buffered + piece.text, final=piece.finish is not None)
+                for item in items:
+                    yield item
+                if piece.finish:
+                    yield Finish(finish=piece.finish, tokens=piece.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +79,15 @@ class ModelCondenser:
     """Rewrites a follow-up with `model`; when that fails, the rule of `graph.condense` takes over."""
 
     model: BaseChatModel
+    patience: Patience = field(default_factory=Patience)
 
     async def condense(self, question: str, history: Sequence[Exchange]) -> str:
         """Return the standalone form of `question`; a question that does not lean on history costs no call."""
         if not history or not leans_on_history(question):
             return question
         try:
-            parts = [p.text async for p in _pieces(self.model, condense_messages(question, history), "condenser")]
+            messages = condense_messages(question, history)
+            parts = [p.text async for p in _pieces(self.model, messages, "condenser", self.patience)]
         except (ModelUnavailable, ModelFailed):
             return condense(question, history)
         rewritten = " ".join("".join(parts).split())
@@ -106,19 +124,62 @@ def _item(value: Mapping[str, Any]) -> Claim | Lack | None:
         return None
 
 
-async def _pieces(model: BaseChatModel, messages: list[BaseMessage], name: str) -> AsyncGenerator[Piece, None]:
-    """Stream a model's visible text.
+async def _pieces(
+    model: BaseChatModel, messages: list[BaseMessage], name: str, patience: Patience
+) -> AsyncGenerator[Piece, None]:
+    """Stream a model's visible text; while none of it was seen, a fault that may pass has it asked again.
 
-    The answer counts as whole only with a finish reason: a stream that was cut cleanly raises nothing in
-    langchain-openai 1.7, it just stops.
+    Raises ModelUnavailable before the first piece, ModelFailed after it.
+    """
+    if not patience.breaker.admits():
+        raise ModelUnavailable(f"{name} was away several times in a row and is spared for a while")
+    began = _now()
+    begun = False
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            async with aclosing(_reply(model, messages, patience, began)) as pieces:
+                async for piece in pieces:
+                    if not begun:
+                        begun = True
+                        patience.breaker.saw(away=False)
+                    yield piece
+            return
+        except _Broken as broken:
+            if begun:
+                raise _FAILURES[broken.fault.kind](
+                    f"{name} {broken} after its answer had begun. Try again."
+                ) from broken
+            pause = patience.pause(broken.fault) if attempt < patience.attempts else None
+            if pause is None or _now() + pause >= began + patience.silence:
+                patience.breaker.saw(away=broken.fault.away)
+                _log.warning("model unavailable", extra={"fields": {"why": str(broken), "attempts": attempt}})
+                raise ModelUnavailable(f"{name} {broken}") from broken
+        await asyncio.sleep(pause)
+
+
+async def _reply(
+    model: BaseChatModel, messages: list[BaseMessage], patience: Patience, began: float
+) -> AsyncGenerator[Piece, None]:
+    """Stream the visible text of one reply. Raises _Broken.
+
+    It counts as whole only with a finish reason: a stream that was cut cleanly raises nothing in langchain-openai 1.7,
+    it just stops. Every chunk is a sign of life, so that a model may think aloud longer than it may be silent.
     """
     reasoning = ReasoningFilter()
     begun = False
     finish: str | None = None
     tokens: int | None = None
+    deadline = began + patience.silence
     try:
         async with aclosing(cast(AsyncGenerator[AIMessageChunk], model.astream(messages))) as chunks:
-            async for chunk in chunks:
+            while True:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        chunk = await anext(chunks)
+                except StopAsyncIteration:
+                    break
                 finish = chunk.response_metadata.get("finish_reason") or finish
                 if chunk.usage_metadata:
                     tokens = chunk.usage_metadata["total_tokens"]
@@ -126,24 +187,37 @@ async def _pieces(model: BaseChatModel, messages: list[BaseMessage], name: str) 
                 if text := text if begun else text.lstrip():
                     begun = True
                     yield Piece(text=text)
+                deadline = _now() + patience.silence
+                if not begun:
+                    deadline = min(deadline, began + patience.thought)
     except CitesideError:
         raise
     except Exception as error:  # any provider's own exception class may come out of a chat model
-        raise _failure(begun, f"{name} failed with {type(error).__name__}") from error
+        raise _Broken(f"failed with {type(error).__name__}", patience.judge(error)) from error
     if text := reasoning.flush():
         begun = True
         yield Piece(text=text)
+    if finish is None:
+        raise _Broken("ended without a finish reason", Fault("truncated", again=True))
+    if finish == "content_filter":
+        raise _Broken("was stopped by a content filter", Fault("filtered", away=False))
     if finish not in _ENDINGS:
-        raise _failure(begun, f"{name} ended with finish reason {finish!r}")
+        raise _Broken("ended with an unknown finish reason", Fault(away=False))
     if not begun:
-        raise ModelUnavailable(f"{name} ended without a word of text")
+        raise _Broken("ended without a word of text", Fault(away=False))
     yield Piece(finish=_ENDINGS[finish], tokens=tokens)
 
 
-def _failure(begun: bool, what: str) -> CitesideError:
-    if begun:
-        return ModelFailed(f"{what} after its answer had begun. Try again.")
-    return ModelUnavailable(f"{what} before the first word of its answer")
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+class _Broken(Exception):
+    """A reply that broke off, and what that means."""
+
+    def __init__(self, what: str, fault: Fault) -> None:
+        super().__init__(what)
+        self.fault = fault
 
 
 class ReasoningFilter:

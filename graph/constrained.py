@@ -58,8 +58,9 @@ class Constrained:
         try:
             await reply.take_from(self.answerer)
         except (ModelUnavailable, ModelFailed):
-            if not reply.is_empty():
+            if reply.has_shown():
                 raise
+            reply.forget()
             reply.notice("model_unavailable", "notice_model_unavailable")
         if reply.is_empty():
             verdict = await WordSufficiency().assess(state["question"], state["selection"].text, locale=state["locale"])
@@ -99,6 +100,14 @@ class _Reply:
                             self._lacks.append(item)
                     case Finish():
                         self._finish = item
+
+    def has_shown(self) -> bool:
+        """Tell whether the reader saw a sentence."""
+        return bool(self._shown)
+
+    def forget(self) -> None:
+        """Drop what an answerer that broke off found missing: it had not read to the end."""
+        self._lacks = []
 
     def is_empty(self) -> bool:
         """Tell whether nothing was shown and nothing was found missing."""

@@ -3,6 +3,9 @@
 CitesideError               what happened, with which value, and what to do next
 ├── ModelUnavailable        no first token: another answerer can take over in the same turn
 ├── ModelFailed             the text broke off: what was shown is kept, the reader may retry
+│   ├── ModelSilent         no sign of the model for too long
+│   ├── ModelTruncated      the text ended as if it were whole, without the model's word that it is
+│   └── ModelFiltered       a content filter of the model's provider stopped it
 ├── IndexUnavailable        passages cannot be searched
 │   └── IndexMissing        nothing was ingested yet, or with another embedding model
 ├── StoreUnavailable        Postgres cannot be reached
@@ -29,6 +32,24 @@ class ModelFailed(CitesideError):
     """The model's text broke off after it had begun."""
 
     code = "model_failed"
+
+
+class ModelSilent(ModelFailed):
+    """The model fell silent in the middle of its text."""
+
+    code = "timeout"
+
+
+class ModelTruncated(ModelFailed):
+    """The model's text ended without a finish reason: it may lack its end, and may not be shown as complete."""
+
+    code = "truncated"
+
+
+class ModelFiltered(ModelFailed):
+    """A content filter stopped the model in the middle of its text."""
+
+    code = "filtered"
 
 
 class IndexUnavailable(CitesideError):

@@ -10,7 +10,7 @@ from langgraph.runtime import Runtime
 from graph.citations import MarkerGate, resolve, unsupported
 from graph.condense import RuleCondenser
 from graph.emit import emit
-from graph.errors import ModelUnavailable
+from graph.errors import ModelFailed, ModelUnavailable
 from graph.events import Delta, OfferedPassage, Passages, Status
 from graph.extractive import ExtractiveAnswerer
 from graph.ports import Answerer, Condenser, Piece, Retriever
@@ -97,10 +97,15 @@ class Grounded:
                 shown.append(text)
                 emit(Delta(text=text), runtime)
 
-        async with aclosing(answerer.answer(question, passages, history)) as pieces:
-            async for piece in pieces:
-                release(gate.feed(piece.text))
-                last = piece
+        try:
+            async with aclosing(answerer.answer(question, passages, history)) as pieces:
+                async for piece in pieces:
+                    release(gate.feed(piece.text))
+                    last = piece
+        except ModelFailed as error:
+            if shown:
+                raise
+            raise ModelUnavailable(f"{answerer.name} broke off before a word of it was shown") from error
         release(gate.flush())
         if not shown and answerer.name != self.fallback.name:
             raise ModelUnavailable(f"{answerer.name} said nothing but markers that nobody issued")

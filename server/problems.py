@@ -18,6 +18,8 @@ log = log_for(__name__)
 FAILURES = {
     "model_unavailable": "The language model cannot be reached. Try again in a moment.",
     "model_failed": "The language model broke off. What it had written is kept; try again.",
+    "truncated": "The language model stopped, perhaps before the end. What it had written is kept; try again.",
+    "filtered": "A content filter stopped the answer. What was written is kept; try other words.",
     "index_unavailable": "The documentation cannot be searched. Try again in a moment.",
     "index_missing": "The documentation has not been indexed yet.",
     "store_unavailable": "Conversations cannot be read or saved. Try again in a moment.",

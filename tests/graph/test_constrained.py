@@ -214,6 +214,11 @@ async def test_a_model_that_breaks_off_before_a_sentence_was_shown_is_replaced_t
     assert (answer.text, [n.code for n in answer.notices]) == (LABEL + FIRST, ["model_unavailable"])
 
 
+async def test_what_a_model_misses_counts_only_when_it_has_read_to_the_end() -> None:
+    answer, _ = await ask(Lack(kind="number", about="plan A"), error=ModelFailed("cut"))
+    assert (answer.text, [n.code for n in answer.notices]) == (LABEL + FIRST, ["model_unavailable"])
+
+
 async def test_a_model_that_breaks_off_later_fails_the_turn() -> None:
     with pytest.raises(ModelFailed, match="cut"):
         await ask(*quoting("5 users"), error=ModelFailed("cut"))

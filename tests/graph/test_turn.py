@@ -173,6 +173,13 @@ async def test_a_model_that_says_nothing_but_markers_nobody_issued_is_replaced()
     assert [notice.code for notice in answer.notices] == ["model_unavailable"]
 
 
+async def test_a_model_that_breaks_off_before_a_word_was_shown_is_replaced_too() -> None:
+    turn = graph(Finds([LIMITS]), " [9]", "[", error=ModelFailed("cut"))
+    answer, _ = await run(turn, GroundedQuestion(question=QUESTION))
+    assert (answer.text, answer.model) == ("A notebook holds 15 pages. [1] Sharing needs an account. [1]", "extractive")
+    assert [notice.code for notice in answer.notices] == ["model_unavailable"]
+
+
 async def test_a_model_that_breaks_off_fails_the_turn_with_its_text_shown() -> None:
     events: list[Event] = []
     turn = graph(Finds([LIMITS]), "A notebook ", error=ModelFailed("cut"))
