@@ -53,8 +53,8 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Open everything that `settings` name, at once where it can be, and close it in order.
 
-    Evaluations and tests bring answerers or a retriever of their own. An index that is missing does not keep the
-    service from opening: readiness and grounded turns say so. Raises the errors of `graph.errors`.
+    Evaluations and tests bring answerers, which are closed too, or a retriever of their own. An index that is missing
+    does not keep the service from opening: readiness and grounded turns say so. Raises the errors of `graph.errors`.
     """
     async with AsyncExitStack() as stack:
         with _first_error():
@@ -64,6 +64,7 @@ async def open_service(
                 # LangGraph takes two seconds to import, in which Postgres can start.
                 await asyncio.to_thread(import_module, "server.turns")
                 chosen = answerers or await asyncio.to_thread(_choose_answerers, settings)
+                stack.push_async_callback(chosen.aclose)
         database, (embedder, index) = opening_database.result(), opening_index.result()
 
         from persistence.embeddings import NoEmbedder

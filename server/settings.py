@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: HttpUrl | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     model: str = "gpt-4.1-mini"
+    model_timeout: float = Field(default=20, gt=0, allow_inf_nan=False)
     embedding_model: str | None = None
     instructions_file: FilePath | None = None
 

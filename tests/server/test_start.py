@@ -1,7 +1,10 @@
 """How the service comes up: with nothing set, with a database that is not ready, and in Studio."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from pydantic import SecretStr
@@ -22,6 +25,19 @@ async def test_with_nothing_set_everything_is_embedded(tmp_path: Path) -> None:
         session, token = await service.sessions.create(user_key=None)
         assert await service.sessions.authenticate(token) == session
         assert service.answerers.model_name == "extractive"
+
+
+def test_a_start_without_a_model_does_not_pay_for_its_client() -> None:
+    program = """
+        import sys
+        import server.app, server.service, server.turns, persistence.embeddings, persistence.index
+        from server.models import open_answerers
+        from server.settings import Settings
+        open_answerers(Settings(_env_file=None))
+        print([name for name in ("aiohttp", "langchain_openai", "openai") if name in sys.modules])
+    """
+    ran = subprocess.run([sys.executable, "-c", dedent(program)], check=True, capture_output=True, text=True)
+    assert ran.stdout == "[]\n"
 
 
 async def test_a_database_that_was_not_migrated_is_refused_with_what_to_do(
