@@ -1,0 +1,1 @@
+"""Measures streamed turns: this application beside two plain servers, in one run against the same stand-in model."""
