@@ -1,0 +1,133 @@
+"""Tells results: as text for the terminal, and as the tables of the page on benchmarks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from evals.bench.turns.results import Cell, Results, Verdict
+from evals.bench.turns.targets import TargetName
+from graph.errors import CitesideError
+
+PAGE = Path(__file__).parents[3] / "website" / "docs" / "help" / "benchmarks.md"
+BEGIN, END = "<!-- bench turns: begin -->", "<!-- bench turns: end -->"
+
+COLUMNS: tuple[TargetName, ...] = ("citeside", "passthrough", "tutorial", "model")
+
+BUSY = 0.25
+"""Load average for each core from which a machine did more than this run when it began."""
+
+Table = list[list[str]]
+
+
+class _Line(NamedTuple):
+    text: str
+    cell: Cell
+    figure: str
+    written: str
+
+
+def _lines(results: Results) -> list[_Line]:
+    plan = results.about["plan"]
+    burst, paced, stored = plan["burst"], plan["paced"], plan["stored"]
+    share = f"{plan['idle_streams']} idle streams: share of a core"
+    return [
+        _Line(f"No delay, {burst['streams']} streams: tokens per CPU-second", "burst", "tokens_per_cpu_s", ",.0f"),
+        _Line(
+            f"{paced['rate']:g} tokens/s, {paced['streams']} streams: tokens per CPU-second",
+            "paced",
+            "tokens_per_cpu_s",
+            ",.0f",
+        ),
+        _Line("First token, one reader: median, ms", "first", "first_ms", ".1f"),
+        _Line("First token: until the model speaks, ms", "first", "up_ms", ".1f"),
+        _Line("First token: from the model to the reader, ms", "first", "down_ms", ".1f"),
+        _Line("Most streams that were held", "sustained", "streams", ",.0f"),
+        _Line("Streams per core there", "sustained", "streams_per_core", ",.0f"),
+        _Line("Memory of an idle stream, KiB", "idle", "kib_per_stream", ",.0f"),
+        _Line(share, "idle", "core_share", ".0%"),
+        _Line(f"Turn of {stored['tokens'] * 10:,} characters: Postgres time, ms", "stored", "postgres_ms", ".1f"),
+        _Line("The same turn: WAL, KiB", "stored", "wal_kib", ".1f"),
+        _Line("The same turn: images of whole pages in its WAL, KiB", "stored", "wal_page_images_kib", ".1f"),
+        _Line("The same turn: the rest beyond twice its message, KiB", "stored", "wal_beyond_kib", ".1f"),
+    ]
+
+
+def _figures(results: Results) -> Table:
+    """Return the best figures, a column for each target."""
+    table = [["", *COLUMNS]]
+    for text, cell, figure, written in _lines(results):
+        found = [results.best.get(cell, {}).get(target, {}).get(figure) for target in COLUMNS]
+        table.append([text, *("" if value is None else format(value, written) for value in found)])
+    return table
+
+
+def _goals(results: Results) -> Table:
+    return [["goal", "measured", "wanted", ""], *(_judged(verdict) for verdict in results.goals)]
+
+
+def _judged(verdict: Verdict) -> list[str]:
+    if verdict.measured is None:
+        return [verdict.goal, "", verdict.wanted, "not measured"]
+    told = "reached" if verdict.reached else "missed"
+    return [verdict.goal, f"{verdict.measured:.2f}{verdict.unit}", verdict.wanted, told]
+
+
+def as_text(results: Results) -> str:
+    """Return everything a person at the terminal wants to know."""
+    parts = [_aligned(_figures(results)), _aligned(_goals(results)), _circumstances(results)]
+    if results.about["quick"]:
+        parts.append("Quick: this shows that everything runs; the figures mean nothing.")
+    for failure in results.failures:
+        log = "\n".join(f"    {line}" for line in failure.log.splitlines())
+        parts.append(f"FAILED: {failure.target} {failure.what}\n{log}".rstrip())
+    return "\n\n".join(parts)
+
+
+def _aligned(table: Table) -> str:
+    """Return columns as wide as their widest cell; all but the first stand to the right."""
+    widths = [max(len(row[n]) for row in table) for n in range(len(table[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if n else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in table
+    )
+
+
+def _circumstances(results: Results) -> str:
+    about = results.about
+    before, after = about["load_average_before"][0], about["load_average_after"][0]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    sentences = [
+        f"Measured at {about['at']} on {about['cores']} cores ({about['processor'] or about['system']}), "
+        f"load average {before:.1f} before and {after:.1f} after the run, best of {about['repeat']}.",
+        f"{versions}.",
+    ]
+    if before > BUSY * about["cores"]:
+        sentences.insert(1, "The machine was busy with other work: the absolute figures are worse than it can do.")
+    return " ".join(sentences)
+
+
+def rewrite_page(results: Results, page: Path = PAGE) -> None:
+    """Put the results between the marks of the page. Raises CitesideError where that cannot be done."""
+    if results.about["quick"]:
+        raise CitesideError("The figures of --quick mean nothing; the page is left as it is.")
+    try:
+        before, begin, rest = page.read_text().partition(BEGIN)
+    except OSError as error:
+        raise CitesideError(f"{page.name} cannot be read ({error.strerror}); --docs works in a checkout.") from error
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise CitesideError(f"{page.name} has lost the marks between which the figures stand.")
+    failed = [f"{failure.target} {failure.what}" for failure in results.failures]
+    told = [_circumstances(results), _markdown(_figures(results)), _markdown(_goals(results))]
+    if failed:
+        told.append("What failed: " + "; ".join(failed) + ".")
+    page.write_text("\n\n".join([before + begin, *told, end]) + after)
+
+
+def _markdown(table: Table) -> str:
+    head, *rows = table
+    dashes: Sequence[str] = ["---", *("---:" for _ in head[1:])]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, dashes, *rows])
