@@ -207,6 +207,13 @@ async def test_silence_before_the_first_word_lets_another_take_over() -> None:
         await ask(Slow(scripts=[WHOLE], waits=[9.0]), Patience(silence=0.1))
 
 
+async def test_a_second_attempt_gets_what_the_first_left_of_the_time() -> None:
+    model = Slow(scripts=[[THOUGHT, Away()], WHOLE], waits=[0.5, 0.0])
+    with pytest.raises(ModelUnavailable, match=r"^mock failed with TimeoutError$"):
+        await ask(model, Patience(silence=0.8, judge=passing))
+    assert model.calls == 2
+
+
 async def test_silence_behind_the_first_word_fails_the_turn() -> None:
     with pytest.raises(ModelSilent, match=r"^mock failed with TimeoutError after its answer had begun"):
         await ask(Slow(scripts=[WHOLE], waits=[0.0, 9.0]), Patience(silence=0.1))

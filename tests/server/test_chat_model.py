@@ -86,6 +86,7 @@ STREAMS = {
     "empty tool calls": stream(event({"content": "15", "tool_calls": [], "function_call": None}), STOP, DONE),
     "a delta that is null": stream(text("15"), event(None), STOP, DONE),
     "no choices at first": stream(b'{"choices": [], "prompt_filter_results": []}', text("15"), STOP, DONE),
+    "a lone surrogate": stream(text("15").replace(b"15", b"15\\ud800"), STOP, DONE),
     "no finish reason": stream(text("15"), DONE),
     "no end": stream(text("15"), STOP),
     "half an event": stream(text("15")) + b'data: {"choi',

@@ -142,7 +142,7 @@ async def test_both_attempts_share_the_time_to_the_first_word(script: Script) ->
 BROKEN: dict[str, tuple[Script, type[ModelFailed], str]] = {
     "silence": (Script(["15"], fault="silent"), ModelSilent, "timeout"),
     "bytes that make no token": (
-        Script(raw=WORD + b'data: {"' + b"x" * 6_000, split=len(WORD), delay=0.05),
+        Script(raw=WORD + b'data: {"' + b"x" * 6_000, split=len(WORD), delay=0.1),
         ModelSilent,
         "timeout",
     ),
@@ -159,7 +159,7 @@ BROKEN: dict[str, tuple[Script, type[ModelFailed], str]] = {
 async def test_a_model_that_breaks_off_keeps_its_text_and_says_how(
     script: Script, kind: type[ModelFailed], code: str
 ) -> None:
-    async with answerers(script, timeout=0.8) as on:
+    async with answerers(script, timeout=1.2) as on:
         text, error = await answer(on)
     assert error and (text[:2], type(error), error.code, len(script.requests)) == ("15", kind, code, 1)
     assert "scripted" not in str(error)
@@ -175,7 +175,7 @@ async def test_a_model_that_breaks_off_keeps_its_text_and_says_how(
     ],
 )
 async def test_claims_that_were_whole_are_kept_when_a_model_breaks_off(script: Script, kind: type[ModelFailed]) -> None:
-    async with answerers(script, timeout=0.8) as on:
+    async with answerers(script, timeout=1.2) as on:
         found, error = await claims(on)
     assert (found, type(error)) == ([Claim(quote="A notebook holds 15 pages.")], kind)
 
@@ -228,7 +228,7 @@ async def test_what_a_reader_sees_of_a_model_that_breaks_off(
     first, *then = [script for script, _ in SEEN.values()]
     first.then = then
     async with mock_openai(first) as base_url:
-        wired = settings.model_copy(update={"openai_base_url": base_url, "model_timeout": 0.8})
+        wired = settings.model_copy(update={"openai_base_url": base_url, "model_timeout": 1.2})
         opening = partial(open_service, answerers=open_answerers(wired), retriever=KnownPassages())
         async with in_process(create_app(wired, opening=opening)) as client:
             reader = await Reader.arrive(client)
