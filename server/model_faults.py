@@ -22,8 +22,7 @@ _REFUSED = {
 def judge(error: Exception) -> Fault:
     """Return what an exception that came out of the chat model means: silence, a refusal, or something that may pass.
 
-    Silence is told by a TimeoutError among the causes. The names are no help: aiohttp's transport in openai 3.54 calls
-    refused and dropped connections ConnectTimeout, so that the SDK raises APITimeoutError for them.
+    Silence is told by a TimeoutError among the causes: of a connection that nobody answers, or of our own patience.
     """
     if any(isinstance(link, TimeoutError) for link in _causes(error)):
         return _SILENT

@@ -19,9 +19,6 @@ from server.settings import Settings
 if TYPE_CHECKING:
     from server.chat_model import LeanChatOpenAI
 
-CONNECT_TIMEOUT = 5.0
-"""Seconds a connection to the model may take; with less than the whole patience, a second one can be tried."""
-
 MAX_TOKENS = 4_000
 """Bound of one answer: a docs answer takes hundreds; the rest is room for models that think first."""
 
@@ -77,20 +74,16 @@ def open_answerers(settings: Settings) -> Answerers:
 
 def _chat_model(settings: Settings) -> "LeanChatOpenAI":
     """Return the chat model; its client does not ask again by itself, for a turn knows better when that may help."""
-    from openai import DefaultAioHttpClient, Timeout
-
     from server.chat_model import LeanChatOpenAI  # 3 s of CPU, only paid by those who have a model
 
     return LeanChatOpenAI(
         model=settings.model,
         api_key=settings.openai_api_key or SecretStr("none"),  # local servers want one, whatever it is
         base_url=settings.openai_base_url,
-        timeout=Timeout(settings.model_timeout, connect=min(CONNECT_TIMEOUT, settings.model_timeout)),
         max_retries=0,
         max_completion_tokens=MAX_TOKENS,
         stream_usage=settings.openai_base_url is None,  # other servers may refuse `stream_options`
         stream_chunk_timeout=None,  # `graph.patience` keeps the time
-        http_async_client=DefaultAioHttpClient(),
     )
 
 

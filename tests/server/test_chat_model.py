@@ -16,7 +16,6 @@ from langchain_core.callbacks import AsyncCallbackHandler, AsyncCallbackManager
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
-from openai import DefaultAioHttpClient
 from pydantic import SecretStr
 
 from graph.patience import Fault
@@ -37,7 +36,6 @@ def make(kind: type[ChatOpenAI], base_url: str, **options: Any) -> ChatOpenAI:
         "max_retries": 0,
         "timeout": 5.0,
         "stream_usage": True,
-        "http_async_client": DefaultAioHttpClient(),
     }
     return kind(**(given | options))
 
@@ -50,7 +48,12 @@ async def model(script: Script, kind: type[ChatOpenAI] = LeanChatOpenAI, **optio
         try:
             yield chat_model
         finally:
-            await chat_model.root_async_client.close()
+            await closed(chat_model)
+
+
+async def closed(chat_model: ChatOpenAI) -> None:
+    if isinstance(chat_model, LeanChatOpenAI):
+        await chat_model.aclose()
 
 
 def event(delta: dict[str, Any] | None, finish: str | None = None, **more: Any) -> bytes:
@@ -150,7 +153,7 @@ def test_events_are_the_same_however_the_bytes_are_cut(name: str, data: st.DataO
     cuts = sorted(data.draw(st.sets(st.integers(0, len(body)), max_size=12)))
 
     def read(edges: Sequence[int]) -> list[Any]:
-        events, found = _Events(None), []
+        events, found = _Events(), []
         try:
             for a, b in pairwise(edges):
                 if not events.done:
