@@ -102,7 +102,7 @@ def test_streams_whose_readers_wait_too_long_are_not_held() -> None:
 
 
 def test_tokens_that_were_sent_together_are_counted_one_by_one() -> None:
-    merged = b'data: {"text": "%s%s%s"}' % (token(False), token(True), token(False))
+    merged = b'data: {"text": "%s%s%s"}' % (token(16), token(17), token(18))
     assert len(stamps(merged)) == 3
     assert stamps(merged[: merged.rindex(b"~")]) == stamps(merged)[:2]  # half a token is none
 
@@ -110,10 +110,10 @@ def test_tokens_that_were_sent_together_are_counted_one_by_one() -> None:
 @pytest.mark.anyio
 async def test_a_target_that_loses_tokens_is_told_apart_from_one_that_hangs_up() -> None:
     def said(*tokens: bytes) -> bytes:
-        body = b"event: token\r\ndata: %s\r\n\r\nevent: done\r\ndata: %s\r\n\r\n" % (b"".join(tokens), token(False))
+        body = b"event: token\r\ndata: %s\r\n\r\nevent: done\r\ndata: %s\r\n\r\n" % (b"".join(tokens), token(1))
         return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
-    answers = [said(token(False), token(True)), said(token(False)), b"", b"nonsense\r\n\r\n"]
+    answers = [said(token(1), token(2)), said(token(1)), b"", b"nonsense\r\n\r\n"]
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -16,8 +16,6 @@ import uvloop
 
 from evals.bench.turns.stamps import token
 
-SENTENCE = 16  # tokens
-
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -154,7 +152,7 @@ class Speaker(asyncio.Protocol):
             due = min(script.tokens, 1 + int((self._loop.time() - self._began) * script.rate + 1e-6))
         while self._told < due:
             self._told += 1
-            self._transport.write(_frame(_BEFORE + token(self._told % SENTENCE == 0) + _AFTER))
+            self._transport.write(_frame(_BEFORE + token(self._told) + _AFTER))
         if self._told == script.tokens:
             self._stage.open.discard(self)
             self._transport.write(self._end)

@@ -3,8 +3,14 @@
 import re
 import time
 
+SENTENCE = 16  # tokens
+
 _WRAP = 1 << 32  # microseconds, 71 minutes: longer than any stream lasts
-_TOKEN = re.compile(rb"([0-9a-f]{8})~")
+_TOKEN = re.compile(rb"([A-Pa-p][a-p]{7})~")
+
+# Digits would make numbers of some tokens, at some times of the day, and a server that looks at its text busier.
+_LETTERS = bytes.maketrans(b"0123456789abcdef", b"abcdefghijklmnop")
+_DIGITS = bytes.maketrans(b"abcdefghijklmnop", b"0123456789abcdef")
 
 
 def now() -> int:
@@ -12,14 +18,16 @@ def now() -> int:
     return time.monotonic_ns() // 1000
 
 
-def token(ends_sentence: bool) -> bytes:
-    """Return a token written now: ten characters, and a full stop behind the last one of a sentence."""
-    return b" %08x~%s" % (now() % _WRAP, b"." if ends_sentence else b"")
+def token(number: int) -> bytes:
+    """Return the `number`th token of a text, from 1, written now: a word of ten characters in a sentence of 16."""
+    stamp = (b"%08x" % (now() % _WRAP)).translate(_LETTERS)
+    place = number % SENTENCE
+    return b" %s~%s" % (stamp.capitalize() if place == 1 else stamp, b"" if place else b".")
 
 
 def stamps(text: bytes) -> list[int]:
     """Return when each token of a text was written, however many a server sent together."""
-    return [int(stamp, 16) for stamp in _TOKEN.findall(text)]
+    return [int(stamp.lower().translate(_DIGITS), 16) for stamp in _TOKEN.findall(text)]
 
 
 def elapsed_us(stamp: int, until: int) -> int:
