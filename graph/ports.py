@@ -1,7 +1,7 @@
 """What a turn needs from the outside, and nothing more."""
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ class Retriever(Protocol):
         ...
 
 
-class Piece(Frozen):
+class Piece(NamedTuple):
     """A piece of an answerer's text, and on the last one how and at what cost it ended."""
 
     text: str = ""

@@ -455,7 +455,6 @@ class Turns:
             ), appended as (
                 insert into turn_deltas (turn_id, attempt, "offset", text)
                 select turn_id, attempt, "offset", text from held where text <> '' and "offset" = stored
-                on conflict do nothing
                 returning turn_id, "offset" + char_length(text) as stored
             ), told as (
                 update messages set metadata = alive.metadata::jsonb

@@ -13,14 +13,17 @@ from server.service import Service
 _bearer = HTTPBearer(auto_error=False, description="The token that POST /sessions gave.")
 
 
-def _service(request: Request) -> Service:
+# Coroutines, though they await nothing: FastAPI runs a plain function in a thread.
+
+
+async def _service(request: Request) -> Service:
     return request.app.state.service
 
 
 ServiceDep = Annotated[Service, Depends(_service)]
 
 
-def _token(bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
+async def _token(bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
     if bearer is None:
         raise Unauthorized()
     return bearer.credentials
