@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
+FAULTS = (sys.executable, "-m", "tests.faults")
+
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("lint", (str(BIN / "ruff"), "check", "--quiet")),
     ("format", (str(BIN / "ruff"), "format", "--check", "--quiet")),
     ("types", (str(BIN / "basedpyright"),)),
     ("contracts", (str(BIN / "lint-imports"),)),
     ("secrets", (sys.executable, "-m", "tests.secrets")),
-    ("tests", (sys.executable, "-m", "pytest", "--durations=5")),
+    ("tests", (sys.executable, "-m", "pytest", "--durations=5", "--ignore=tests/faults")),
+    ("faults", FAULTS),
 )
 
 
@@ -40,10 +43,15 @@ class Test:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what is passed on to pytest."""
+        parser.add_argument(
+            "--faults", action="store_true", help="run all faults on three databases instead, and write their page"
+        )
         parser.add_argument("pytest", nargs="*", metavar="PYTEST_ARGUMENT", help="for example: -- -k citations -x")
 
     def run(self, args: argparse.Namespace, settings: "Settings") -> int:
         """Run every step, then say how long each took and which failed."""
+        if args.faults:
+            return subprocess.run([*FAULTS, "--whole", *args.pytest], cwd=ROOT).returncode
         if args.pytest:
             return subprocess.run([sys.executable, "-m", "pytest", *args.pytest], cwd=ROOT).returncode
         rows = [_step(name, words) for name, words in STEPS]
