@@ -33,7 +33,11 @@ const sidebars: SidebarsConfig = {
       link: {type: 'doc', id: 'api/index'},
       items: ['api/sessions', 'api/threads', 'api/chat', 'api/stream', 'api/turns', 'api/search', 'api/operations', 'api/errors', 'api/offsets'],
     },
-    {type: 'category', label: 'Help', items: ['help/troubleshooting', 'help/known-limits', 'help/benchmarks', 'help/contributing']},
+    {
+      type: 'category',
+      label: 'Help',
+      items: ['help/troubleshooting', 'help/known-limits', 'help/faults', 'help/benchmarks', 'help/contributing'],
+    },
     {
       type: 'category',
       label: 'Decisions',

@@ -1,6 +1,6 @@
 """Keeps which case held on which database, and writes the page of the docs that tells."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +10,6 @@ from tests.faults.databases import NAMES
 
 PAGE = Path(__file__).parents[2] / "website" / "docs" / "help" / "faults.md"
 BEGIN = "<!-- The tables below are written by `./run test --faults`. -->"
-TITLES = {
-    "embedded": "The embedded Postgres",
-    "plain": "A Postgres server over TCP",
-    "pgbouncer": "pgbouncer in transaction mode",
-}
 
 
 @dataclass
@@ -53,32 +48,29 @@ class Record:
         return [key for key in wanted if key not in self.held or key in self.failed]
 
     def tables(self) -> str:
-        """Return the tables of the page."""
-        return "\n".join(_table(name, self) for name in NAMES) + _left_out()
+        """Return the tables of the page: one for each section, with a column for each database."""
+        lines: list[str] = []
+        for title, cases in SECTIONS.items():
+            columns = ["", "What is done", "What the reader sees", "What is stored", *NAMES]
+            lines += [f"## {title}", "", _row(columns), _row(["---"] * len(columns))]
+            for number, case in cases.items():
+                told = case.injected, case.seen, case.stored
+                lines.append(_row([str(number), *told, *(self._cell(name, number) for name in NAMES)]))
+            lines.append("")
+        left_out = [f"- {number}: {why}" for number, why in LEFT_OUT.items()]
+        return "\n".join([*lines, "## Left out", "", *left_out, ""])
+
+    def _cell(self, database: str, number: int) -> str:
+        key = (database, number)
+        if key in self.failed:
+            return "**no**"
+        if key in self.held:
+            return "; ".join(filter(None, ("yes", self.held[key])))
+        return "not run" if database in (CASES[number].only or NAMES) else "-"
 
 
-def _table(database: str, record: Record) -> str:
-    lines = [f"## {TITLES[database]}", ""]
-    for title, cases in SECTIONS.items():
-        lines += [
-            f"### {title}: {database}",
-            "",
-            "| | What is done | What the reader sees | What is stored | Held |",
-            "| --- | --- | --- | --- | --- |",
-        ]
-        for number, case in cases.items():
-            if database in (case.only or NAMES):
-                key = (database, number)
-                note = record.held.get(key, "")
-                outcome = "no" if key in record.failed else ", ".join(filter(None, ("yes", note)))
-                outcome = outcome if key in record.held or key in record.failed else "not run"
-                lines.append(f"| {number} | {case.injected} | {case.seen} | {case.stored} | {outcome} |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _left_out() -> str:
-    return "\n## Left out\n\n" + "\n".join(f"- {number}: {why}" for number, why in LEFT_OUT.items()) + "\n"
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def write_page(record: Record, page: Path = PAGE) -> None:
