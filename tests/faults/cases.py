@@ -46,7 +46,9 @@ SECTIONS: dict[str, dict[int, Case]] = {
             "the reads of one reader, not of 200",
         ),
         13: Case(
-            "A model that takes longer than the lease, a token every 2 s", "pings, then the answer", "`completed`, lease renewed"
+            "A model that takes longer than the lease, a token every 2 s",
+            "pings, then the answer",
+            "`completed`, lease renewed",
         ),
     },
     "Workers": {

@@ -14,6 +14,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from tests.faults.databases import DatabaseServer, embedded, folder_of_nobody, pgbouncer, plain
 from tests.faults.fleet import Fleet, open_fleet
+from tests.faults.gears import MIXED
 from tests.faults.model import Model, open_model
 from tests.faults.record import Note, Record, write_page
 from tests.faults.site import ingest_once
@@ -79,13 +80,8 @@ def index(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def servers(folder: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str], DatabaseServer]]:
-    """Starts database servers when they are first asked for.
-
-    pgbouncer stands in front of Debian's Postgres in a whole run and, so that a quick one needs only one of Debian's
-    packages, in front of the embedded one otherwise.
-    """
-    whole = any(item.get_closest_marker("faults_full") for item in request.session.items)
+def servers(folder: Path) -> Iterator[Callable[[str], DatabaseServer]]:
+    """Starts database servers when they are first asked for; `mixed` is pgbouncer in front of the embedded one."""
     with ExitStack() as stack:
         started: dict[str, DatabaseServer] = {}
 
@@ -99,7 +95,7 @@ def servers(folder: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[
                 (folder / name).mkdir(mode=0o711)
                 return embedded(folder / name)
             own = stack.enter_context(folder_of_nobody(folder, name))
-            return plain(own) if name == "plain" else pgbouncer(own, server("plain" if whole else "embedded"))
+            return plain(own) if name == "plain" else pgbouncer(own, server("embedded" if name == MIXED else "plain"))
 
         yield server
 
@@ -114,7 +110,9 @@ def standing(
     portal: BlockingPortal,
 ) -> Iterator[Fleet]:
     """The fleet of a database, started once."""
-    with open_fleet(servers(request.param), model, index, folder / f"fleet-{request.param}", portal) as fleet:
+    name = request.param
+    ways = servers("embedded" if name == MIXED else name), servers(name)
+    with open_fleet(name, ways, model, index, folder / f"fleet-{name}", portal) as fleet:
         yield fleet
 
 
@@ -128,4 +126,4 @@ async def fleet(standing: Fleet) -> Fleet:
 @pytest.fixture
 def case(standing: Fleet, request: pytest.FixtureRequest) -> Case:
     """Records a case of this fleet's database."""
-    return partial(request.config.stash[_RECORD].case, standing.server.name)
+    return partial(request.config.stash[_RECORD].case, standing.name)

@@ -23,15 +23,16 @@ from anyio.from_thread import BlockingPortal
 from server.cli.serve import running_server
 from tests.faults.databases import DatabaseServer, url
 from tests.faults.model import Model
-from tests.faults.wire import Wire, open_wire
+from tests.faults.wire import Address, Wire, open_wire
 from tests.faults.worker import CLOCKS
 
 LEASE = 4.0
 MODEL_TIMEOUT = 3.0
-DRAIN = 5.0
+DRAIN = 3.0
 QUICK_CLOCKS = {
-    "persistence.postgres.COMMAND_TIMEOUT_S": 3.0,
-    "persistence.postgres.DEADLINE_S": 6.0,
+    "persistence.postgres.COMMAND_TIMEOUT_S": 2.0,
+    "persistence.postgres.DEADLINE_S": 4.0,
+    "persistence.postgres.POOL_WAIT_S": 1.5,
     "persistence.turns.LEASE_S": LEASE,
     "server.models.READ_TIMEOUT": MODEL_TIMEOUT,
     "server.turns.DRAIN": DRAIN,
@@ -51,6 +52,7 @@ class Worker:
 
     name: str
     data_dir: Path
+    server: DatabaseServer
     wire: Wire
     variables: dict[str, str]
     clocks: dict[str, float] = field(default_factory=lambda: QUICK_CLOCKS)
@@ -78,8 +80,8 @@ class Worker:
         """Wait until it serves."""
         deadline = time.monotonic() + READY_WITHIN
         while not (found := running_server(self.data_dir)):
-            assert self.process and self.process.poll() is None, f"{self.name} ended:\n{self.log.read_text()[-4_000:]}"
-            assert time.monotonic() < deadline, f"{self.name} does not serve:\n{self.log.read_text()[-4_000:]}"
+            assert self.process and self.process.poll() is None, f"{self.name} ended:\n{self.log.read_text()[-8_000:]}"
+            assert time.monotonic() < deadline, f"{self.name} does not serve:\n{self.log.read_text()[-8_000:]}"
             time.sleep(0.05)
         self.url = found
 
@@ -144,7 +146,7 @@ class Worker:
 class Fleet:
     """Everything a case needs: two workers, their database and the model that misbehaves."""
 
-    server: DatabaseServer
+    name: str
     database: str
     model: Model
     workers: tuple[Worker, Worker]
@@ -154,6 +156,20 @@ class Fleet:
         """A client without limits, of which every answer is waited for."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         return httpx.AsyncClient(limits=limits, timeout=httpx.Timeout(60, connect=10), trust_env=False)
+
+    @property
+    def postgres(self) -> Address:
+        """Where Postgres itself is."""
+        return self.workers[0].server.postgres
+
+    @property
+    def pooled(self) -> Worker:
+        """The worker, or one of those, behind a pooler."""
+        return next(worker for worker in self.workers if worker.server.bounce)
+
+    def other(self, worker: Worker) -> Worker:
+        """The other worker."""
+        return self.workers[worker is self.workers[0]]
 
     @property
     def any(self) -> Worker:
@@ -167,7 +183,7 @@ class Fleet:
 
     async def sql(self, statement: str, *args: Any) -> list[asyncpg.Record]:
         """Ask the database itself, beside wires and poolers."""
-        connection = await asyncpg.connect(url(self.database, self.server.postgres))
+        connection = await asyncpg.connect(url(self.database, self.postgres))
         try:
             return await connection.fetch(statement, *args)
         finally:
@@ -209,16 +225,21 @@ class Fleet:
 
 @contextmanager
 def open_fleet(
-    server: DatabaseServer, model: Model, index: Path, folder: Path, portal: BlockingPortal
+    name: str,
+    servers: tuple[DatabaseServer, DatabaseServer],
+    model: Model,
+    index: Path,
+    folder: Path,
+    portal: BlockingPortal,
 ) -> Iterator[Fleet]:
-    """Start two workers on a new database of `server`, each with a copy of the data folder `index`."""
-    database = server.new_database()
+    """Start two workers on a new database, each with its way to it and a copy of the data folder `index`."""
+    database = servers[0].new_database()
     with ExitStack() as stack:
         workers = []
-        for name in ("a", "b"):
-            laying = open_wire(server.address, folder / name / "wire")
+        for letter, server in zip("ab", servers, strict=True):
+            laying = open_wire(server.address, folder / letter / "wire")
             wire = stack.enter_context(portal.wrap_async_context_manager(laying))
-            data_dir = folder / name / "data"
+            data_dir = folder / letter / "data"
             shutil.copytree(index, data_dir)
             variables = {
                 "DATABASE_URL": server.url(database, wire.address),
@@ -227,9 +248,9 @@ def open_fleet(
                 "CITESIDE_MODEL_TIMEOUT": str(MODEL_TIMEOUT),
                 "OPENAI_BASE_URL": model.url,
             }
-            workers.append(Worker(name, data_dir, wire, variables))
+            workers.append(Worker(letter, data_dir, server, wire, variables))
             stack.callback(workers[-1].stop)
-        fleet = Fleet(server, database, model, (workers[0], workers[1]))
+        fleet = Fleet(name, database, model, (workers[0], workers[1]))
         fleet.mend()
         yield fleet
         for worker in workers:

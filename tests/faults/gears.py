@@ -1,4 +1,7 @@
-"""Where a test runs: quickly on the embedded database and a few on pgbouncer, wholly on all three."""
+"""Where a test runs: in the quick gear on one database that stands in for all, in the whole one on each of the three.
+
+`mixed` is the embedded Postgres, which one worker reaches by its socket and the other through pgbouncer.
+"""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,18 +9,20 @@ from typing import Any
 
 import pytest
 
-whole = pytest.mark.faults_full
+from tests.faults.databases import NAMES
+
+MIXED = "mixed"
+quick, whole = pytest.mark.faults_quick, pytest.mark.faults_full
 
 
-def _on(**quickly: bool) -> pytest.MarkDecorator:
-    names = [pytest.param(name, marks=() if quick else whole) for name, quick in quickly.items()]
-    return pytest.mark.parametrize("standing", names, indirect=True)
+def _on(*names: str) -> pytest.MarkDecorator:
+    marked = [pytest.param(name, marks=quick if name == MIXED else whole) for name in names]
+    return pytest.mark.parametrize("standing", marked, indirect=True)
 
 
-everywhere = _on(embedded=True, plain=False, pgbouncer=False)
-pooled_too = _on(embedded=True, plain=False, pgbouncer=True)
-only_whole = _on(embedded=False, plain=False, pgbouncer=False)
-only_pooled = pytest.mark.parametrize("standing", ["pgbouncer"], indirect=True)
+everywhere = _on(MIXED, *NAMES)
+only_whole = _on(*NAMES)
+only_pooled = _on(MIXED, "pgbouncer")
 
 
 async def together(*cases: Coroutine[Any, Any, None]) -> None:

@@ -5,11 +5,11 @@ says of a turn must be what either worker says, and every text must be a beginni
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
-import pytest
 from anyio.from_thread import BlockingPortal
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 
 from tests.faults.conftest import Case
 from tests.faults.fleet import LEASE, Fleet, Worker
-from tests.faults.gears import everywhere, whole
+from tests.faults.gears import MIXED, everywhere
 from tests.faults.model import answer, question
 from tests.faults.reader import PATIENCE, Reader, client_message_id
 
@@ -53,6 +53,7 @@ class Protocol(RuleBasedStateMachine):
 
     fleet: ClassVar[Fleet]
     portal: ClassVar[BlockingPortal]
+    done: ClassVar[Counter[str]]
     turns = Bundle("turns")
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
@@ -72,6 +73,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(target=turns, worker=WORKERS, long=st.booleans())
     def post(self, worker: int, long: bool) -> Any:
         """Ask: accepted unless the thread's turn runs, in which case the answer names it."""
+        self.done["post"] += 1
         asked, reader = question(**(LONG if long else SHORT)), self.session.again()
         body = {"thread_id": self.thread, "client_message_id": client_message_id()}
         while not (reader.turn or reader.problem):
@@ -88,6 +90,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(turn=turns, worker=WORKERS, leave=st.floats(0.01, 0.4))
     def rejoin(self, turn: Modelled, worker: int, leave: float) -> None:
         """Read on for a while: what comes fits what was there, on any worker."""
+        self.done["rejoin"] += 1
         self.do(turn.reader.rejoin(self.fleet.workers[worker], leave=leave))
         assert turn.reader.status == 200
         self.check(turn)
@@ -95,6 +98,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(turn=turns, worker=WORKERS)
     def stop(self, turn: Modelled, worker: int) -> None:
         """Stop: the turn is over when the answer comes, on any worker."""
+        self.done["stop"] += 1
         stopped = self.do(turn.reader.stop(self.fleet.workers[worker]))
         if turn.status == "running":
             turn.status = "cancelled"
@@ -103,6 +107,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(turn=turns, worker=WORKERS)
     def retry(self, turn: Modelled, worker: int) -> None:
         """Retry: a further attempt of the thread's last turn when it has ended; refused otherwise."""
+        self.done["retry"] += 1
         reader = self.session.again()
         reader.turn = turn.reader.turn
         while not (reader.attempt or reader.problem):
@@ -120,6 +125,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(worker=WORKERS)
     def kill(self, worker: int) -> None:
         """Kill a worker: its running turn is interrupted within the lease, and nobody else's."""
+        self.done["kill"] += 1
         self.kills += 1
         self.fleet.workers[worker].kill()
         if self.last and self.last.status == "running" and self.last.worker == worker:
@@ -172,24 +178,21 @@ async def _awaited(work: Coroutine[Any, Any, T]) -> T:
 
 
 @everywhere
-@pytest.mark.parametrize("examples", [pytest.param(2, id="few"), pytest.param(15, id="many", marks=whole)])
-def test_any_sequence_of_events_is_as_the_protocol_says(
-    standing: Fleet, case: Case, portal: BlockingPortal, examples: int
-) -> None:
+def test_any_sequence_of_events_is_as_the_protocol_says(standing: Fleet, case: Case, portal: BlockingPortal) -> None:
     # A client of its own: it lives in the event loop that the rules run in.
-    on_standing = {"fleet": replace(standing), "portal": portal}
-    machine = type("OnThisDatabase", (Protocol,), on_standing)
+    machine = type("OnThisDatabase", (Protocol,), {"fleet": replace(standing), "portal": portal, "done": Counter()})
+    quick = standing.name == MIXED
     with case(48) as note:
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=examples,
-                stateful_step_count=12,
+                max_examples=2 if quick else 25,
+                stateful_step_count=8 if quick else 20,
+                derandomize=quick,
                 deadline=None,
-                derandomize=examples < 10,  # few are always the same
                 database=None,
                 phases=[Phase.generate],  # each takes seconds, so that making one smaller takes too long
                 suppress_health_check=list(HealthCheck),
             ),
         )
-        note(f"{examples} sequences of up to 12 steps")
+        note(", ".join(f"{count} × {what}" for what, count in machine.done.items()))

@@ -8,20 +8,24 @@ import pytest
 
 from tests.faults.conftest import Case
 from tests.faults.fleet import Fleet
-from tests.faults.gears import pooled_too, together
+from tests.faults.gears import everywhere, together
 from tests.faults.model import answer, question
 from tests.faults.reader import PATIENCE, Reader, asking, client_message_id
 
 pytestmark = pytest.mark.anyio
 
 
-@pooled_too
-async def test_a_question_is_answered_once_however_often_it_is_sent(fleet: Fleet, case: Case) -> None:
+@everywhere
+async def test_turns_are_asked_for_once_and_stopped_and_retried_from_anywhere(fleet: Fleet, case: Case) -> None:
     await together(
         _sends_the_same_twenty_times(fleet, case),
         _reuses_an_id(fleet, case),
         _sends_twenty_in_one_thread(fleet, case),
         _loses_the_answer(fleet, case),
+        _stops_and_goes_on(fleet, case),
+        _stops_what_is_over(fleet, case),
+        _deletes_the_thread(fleet, case),
+        _retries_too_early_too_late_and_twice(fleet, case),
     )
 
 
@@ -92,16 +96,6 @@ async def _loses_the_answer(fleet: Fleet, case: Case) -> None:
         late = await reader.again().ask(here, asked, **body)
         assert (late.text, late.turn_id) == (answer(asked), again.turn_id)
         assert fleet.model.answered[asked] == 1
-
-
-@pooled_too
-async def test_a_turn_can_be_stopped_and_retried_from_anywhere(fleet: Fleet, case: Case) -> None:
-    await together(
-        _stops_and_goes_on(fleet, case),
-        _stops_what_is_over(fleet, case),
-        _deletes_the_thread(fleet, case),
-        _retries_too_early_too_late_and_twice(fleet, case),
-    )
 
 
 async def _stops_and_goes_on(fleet: Fleet, case: Case) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.conftest import Case
 from tests.faults.fleet import LEASE, QUICK_CLOCKS, Fleet
-from tests.faults.gears import everywhere, only_whole, pooled_too, together
+from tests.faults.gears import everywhere, only_whole, together
 from tests.faults.model import answer, question
 from tests.faults.nginx import in_front
 from tests.faults.reader import PATIENCE, Reader, asking, client_message_id
@@ -29,6 +29,7 @@ async def test_whoever_leaves_and_returns_reads_what_was_written(fleet: Fleet, c
         _asks_for_a_turn_of_another(fleet, case),
         _looks_without_asking(fleet, case),
         _waits_for_a_slow_model(fleet, case),
+        _twenty_come_and_go(fleet, case),
     )
 
 
@@ -147,8 +148,7 @@ async def _waits_for_a_slow_model(fleet: Fleet, case: Case) -> None:
         note(f"{reader.pings} pings")
 
 
-@pooled_too
-async def test_twenty_readers_who_leave_three_hundred_times_lose_not_a_character(fleet: Fleet, case: Case) -> None:
+async def _twenty_come_and_go(fleet: Fleet, case: Case) -> None:
     with case(2) as note:
         drops = rounds = 0
         while drops < 300:
@@ -170,7 +170,7 @@ async def _comes_and_goes(reader: Reader, asked: str, body: dict[str, str]) -> N
     await reader.to_the_end(leave=0.6)
 
 
-@pooled_too
+@only_whole
 async def test_two_hundred_readers_elsewhere_cost_the_database_what_one_costs(fleet: Fleet, case: Case) -> None:
     with case(12) as note:
         one = await _reads_of_readers(fleet, 1)
@@ -182,7 +182,7 @@ async def test_two_hundred_readers_elsewhere_cost_the_database_what_one_costs(fl
 async def _reads_of_readers(fleet: Fleet, count: int) -> int:
     """Have `count` readers follow a turn of one worker on the other; return how often its deltas were looked at."""
     here, there = fleet.workers
-    reader, reading = await asking(fleet, here, asked := question(tokens=400, pace=0.02))
+    reader, reading = await asking(fleet, here, asked := question(tokens=300, pace=0.02))
     readers = [reader.again() for _ in range(count)]
     before = await _scans(fleet)
     for each in readers:
@@ -202,7 +202,7 @@ async def _scans(fleet: Fleet) -> int:
     return row["scans"]
 
 
-@everywhere
+@only_whole
 async def test_a_reader_who_reads_nothing_disturbs_nobody(fleet: Fleet, case: Case) -> None:
     with case(8):
         worker = fleet.workers[0]

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.faults.conftest import Case
-from tests.faults.fleet import LEASE, QUICK_CLOCKS, REAL_LEASE, Fleet
+from tests.faults.fleet import DRAIN, LEASE, REAL_LEASE, Fleet
 from tests.faults.gears import everywhere, only_whole
 from tests.faults.model import answer, question
 from tests.faults.reader import asking
@@ -19,10 +19,56 @@ GRACE = 20.0
 
 
 @everywhere
+async def test_a_worker_that_stands_still_for_a_moment_goes_on(fleet: Fleet, case: Case) -> None:
+    here, there = fleet.workers
+    with case(20):
+        reader, reading = await asking(fleet, here, asked := question(tokens=200, pace=0.01))
+        other = reader.again()
+        other.turn = reader.turn
+        following = asyncio.create_task(other.to_the_end(there))
+        here.signal(signal.SIGSTOP)
+        await asyncio.sleep(LEASE / 2)
+        here.signal(signal.SIGCONT)
+        await asyncio.gather(reading, following)
+        assert (reader.text, other.text) == (answer(asked), answer(asked))
+        assert (reader.attempt, reader.resets, other.resets) == (1, 0, 0)
+
+
+@everywhere
+async def test_a_worker_that_slept_past_its_lease_writes_nothing(fleet: Fleet, case: Case) -> None:
+    here, there = fleet.workers
+    with case(16) as note:
+        reader, reading = await asking(fleet, here, asked := question(tokens=150, pace=0.02))
+        await reader.holds(100)
+        here.signal(signal.SIGSTOP)
+        await asyncio.sleep(LEASE + 1)
+        second = reader.again()
+        second.turn = reader.turn
+        await second.to_the_end(there)
+        assert second.end and second.end["status"] == "interrupted"
+        retrying = asyncio.create_task(second.retry(there, 1))
+        await second.holds(1)
+        here.signal(signal.SIGCONT)
+        await asyncio.gather(reading, retrying)
+        await reader.to_the_end(here)
+        assert (second.text, second.attempt) == (answer(asked, 2), 2)
+        assert (reader.text, reader.attempt, reader.resets) == (answer(asked, 2), 2, 1)
+        rows = await fleet.sql(
+            "select attempt, status, content from messages where turn_id = $1::text::uuid and role = 'assistant' "
+            "order by attempt",
+            reader.turn_id,
+        )
+        (_, superseded, partial), whole = map(tuple, rows)
+        assert superseded == "superseded" and answer(asked).startswith(partial)
+        assert whole == (2, "completed", answer(asked, 2))
+        note(f"{len(partial)} characters of attempt 1 are kept")
+
+
+@everywhere
 async def test_a_killed_worker_leaves_an_answer_that_can_be_retried_elsewhere(fleet: Fleet, case: Case) -> None:
     here, there = fleet.workers
     with case(14) as note:
-        reader, reading = await asking(fleet, here, asked := question(tokens=1_000, pace=0.01))
+        reader, reading = await asking(fleet, here, asked := question(tokens=400, pace=0.01))
         await reader.holds(400)
         here.kill()
         killed = time.monotonic()
@@ -54,73 +100,35 @@ async def test_a_killed_worker_leaves_an_answer_that_can_be_retried_elsewhere(fl
 
 
 @everywhere
-async def test_a_worker_that_slept_past_its_lease_writes_nothing(fleet: Fleet, case: Case) -> None:
+async def test_a_worker_that_stops_lets_its_turns_end_and_keeps_what_takes_too_long(fleet: Fleet, case: Case) -> None:
     here, there = fleet.workers
-    with case(16) as note:
-        reader, reading = await asking(fleet, here, asked := question(tokens=400, pace=0.02))
-        await reader.holds(100)
-        here.signal(signal.SIGSTOP)
-        await asyncio.sleep(LEASE + 1)
-        second = reader.again()
-        second.turn = reader.turn
-        await second.to_the_end(there)
-        assert second.end and second.end["status"] == "interrupted"
-        retrying = asyncio.create_task(second.retry(there, 1))
-        await second.holds(1)
-        here.signal(signal.SIGCONT)
-        await asyncio.gather(reading, retrying)
-        await reader.to_the_end(here)
-        assert (second.text, second.attempt) == (answer(asked, 2), 2)
-        assert (reader.text, reader.attempt, reader.resets) == (answer(asked, 2), 2, 1)
-        rows = await fleet.sql(
-            "select attempt, status, content from messages where turn_id = $1::text::uuid and role = 'assistant' "
-            "order by attempt",
-            reader.turn_id,
-        )
-        (_, superseded, partial), whole = map(tuple, rows)
-        assert superseded == "superseded" and answer(asked).startswith(partial)
-        assert whole == (2, "completed", answer(asked, 2))
-        note(f"{len(partial)} characters of attempt 1 are kept")
-
-
-@everywhere
-async def test_a_worker_that_stops_sees_its_turns_through(fleet: Fleet, case: Case) -> None:
-    here, there = fleet.workers
-    with case(17) as note:
-        reader, reading = await asking(fleet, here, asked := question(tokens=200, pace=0.01))
-        here.signal(signal.SIGTERM)
-        stopped = time.monotonic()
+    short, reading = await asking(fleet, here, asked := question(tokens=150, pace=0.01))
+    long, listening = await asking(fleet, here, endless := question(tokens=3_000, pace=0.01))
+    here.signal(signal.SIGTERM)
+    stopped = time.monotonic()
+    with case(17):
         await asyncio.sleep(0.5)
-        late = reader.again()
+        late = short.again()
         await late.ask(here, question())
-        assert late.broken or late.status == 503
+        assert late.broken or late.status == 503, "a worker that stops took a question"
         await reading
-        unbroken = reader.end is not None
-        await reader.to_the_end(there)
-        assert reader.end and reader.end["status"] == "completed"
-        assert reader.text == answer(asked)
-        assert await fleet.stored(reader.turn_id) == ("completed", answer(asked))
+        assert short.end and short.end["status"] == "completed", "the stream was cut before the drain was over"
+        assert short.text == answer(asked)
+        assert await fleet.stored(short.turn_id) == ("completed", answer(asked))
+    with case(18) as note:
+        await listening
+        assert long.end and (long.end["status"], long.end["code"]) == ("interrupted", "interrupted")
+        assert long.names[-2:] == ["message", "end"]
+        assert long.text and answer(endless).startswith(long.text)
+        assert await fleet.stored(long.turn_id) == ("interrupted", long.text)
+        again = long.again()
+        again.turn = long.turn
+        await again.to_the_end(there)
+        assert (again.text, again.end) == (long.text, long.end)
         await here.ended()
-        assert unbroken, "the stream was cut although its turn ended within the drain"
-        note(f"the worker ended after {time.monotonic() - stopped:.1f} s")
-
-
-@everywhere
-async def test_a_turn_longer_than_the_drain_is_kept_as_it_was_shown(fleet: Fleet, case: Case) -> None:
-    here, there = fleet.workers
-    with case(18), fleet.clocks(QUICK_CLOCKS | {"server.turns.DRAIN": 1.0}, here):
-        await asyncio.to_thread(fleet.mend)
-        reader, reading = await asking(fleet, here, asked := question(tokens=3_000, pace=0.01))
-        here.signal(signal.SIGTERM)
-        stopped = time.monotonic()
-        await reading
-        await reader.to_the_end(there)
-        assert time.monotonic() - stopped < 1.0 + GRACE
-        assert reader.end and (reader.end["status"], reader.end["code"]) == ("interrupted", "interrupted")
-        assert reader.names[-2:] == ["message", "end"]
-        assert reader.text and answer(asked).startswith(reader.text)
-        assert await fleet.stored(reader.turn_id) == ("interrupted", reader.text)
-        await here.ended()
+        took = time.monotonic() - stopped
+        assert took < DRAIN + GRACE
+        note(f"ended after {took:.1f} s of a drain of {DRAIN:.0f}")
 
 
 @only_whole
@@ -137,22 +145,6 @@ async def test_a_second_signal_ends_a_worker_and_no_answer(fleet: Fleet, case: C
         assert reader.end and reader.end["status"] == "interrupted"
         assert reader.text and answer(asked).startswith(reader.text)
         assert await fleet.stored(reader.turn_id) == ("interrupted", reader.text)
-
-
-@everywhere
-async def test_a_worker_that_stands_still_for_a_moment_goes_on(fleet: Fleet, case: Case) -> None:
-    here, there = fleet.workers
-    with case(20):
-        reader, reading = await asking(fleet, here, asked := question(tokens=200, pace=0.01))
-        other = reader.again()
-        other.turn = reader.turn
-        following = asyncio.create_task(other.to_the_end(there))
-        here.signal(signal.SIGSTOP)
-        await asyncio.sleep(LEASE / 2)
-        here.signal(signal.SIGCONT)
-        await asyncio.gather(reading, following)
-        assert (reader.text, other.text) == (answer(asked), answer(asked))
-        assert (reader.attempt, reader.resets, other.resets) == (1, 0, 0)
 
 
 @only_whole
