@@ -136,6 +136,11 @@ SECTIONS: dict[str, dict[int, Case]] = {
             "`completed` with `truncated`; `failed`, `filtered`",
             "the same",
         ),
+        50: Case(
+            "The model is away for three turns in a row",
+            "the extractive answer at once, the model is not asked for half a minute",
+            "`completed`, notice stored",
+        ),
     },
     "Bad input": {
         42: Case("Bodies too large, blank, malformed, with NUL, with unknown fields", "413, 415, 422, 400", "no turn"),

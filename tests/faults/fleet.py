@@ -34,7 +34,6 @@ QUICK_CLOCKS = {
     "persistence.postgres.DEADLINE_S": 4.0,
     "persistence.postgres.POOL_WAIT_S": 1.5,
     "persistence.turns.LEASE_S": LEASE,
-    "server.models.READ_TIMEOUT": MODEL_TIMEOUT,
     "server.turns.DRAIN": DRAIN,
     "server.sse.PING": 1,
     "server.sse.SEND_TIMEOUT": 3.0,

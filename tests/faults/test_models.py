@@ -1,10 +1,12 @@
 """Language models that refuse, stall, break off, and end without having ended."""
 
+import asyncio
+
 import pytest
 
 from tests.faults.conftest import Case
-from tests.faults.fleet import Fleet
-from tests.faults.gears import everywhere, together
+from tests.faults.fleet import Fleet, Worker
+from tests.faults.gears import everywhere, only_whole, together
 from tests.faults.model import answer, question
 from tests.faults.reader import Reader
 
@@ -28,21 +30,29 @@ async def _before_the_first_token(fleet: Fleet, case: Case) -> None:
     with case(37):
         await together(
             *(
-                _is_replaced(fleet, question(fault=fault), body)
-                for fault in ("429", "500", "refused", "silent", "empty")
-                for body in ({}, {"selected_text": SELECTION})
+                _is_replaced_each_time(fleet, worker, body)
+                for worker, body in zip(fleet.workers, ({}, {"selected_text": SELECTION}), strict=True)
             )
         )
 
 
-async def _is_replaced(fleet: Fleet, asked: str, body: dict[str, str]) -> None:
+async def _is_replaced_each_time(fleet: Fleet, worker: Worker, body: dict[str, str]) -> None:
+    """Meet each failure once, with a good answer in between, so that the worker does not give the model up."""
+    for fault in ("429", "500", "refused", "silent", "empty"):
+        asked = question(fault=fault)
+        await _is_replaced(fleet, worker, asked, body)
+        assert 1 <= fleet.model.asked[asked] <= 2, asked
+        good = await (await Reader.arrive(fleet)).ask(worker, fine := question())
+        assert good.text == answer(fine)
+
+
+async def _is_replaced(fleet: Fleet, worker: Worker, asked: str, body: dict[str, str]) -> None:
     reader = await Reader.arrive(fleet)
-    await reader.ask(fleet.any, asked, **body)
+    await reader.ask(worker, asked, **body)
     assert reader.end == {"status": "completed", "length": len(reader.text)}, (asked, reader.end)
     assert reader.message and reader.message["model"] == "extractive" and reader.text
     assert [notice["code"] for notice in reader.message["notices"]] == ["model_unavailable"], (asked, reader.message)
     assert await fleet.stored(reader.turn_id) == ("completed", reader.text)
-    assert fleet.model.asked[asked] <= 2
 
 
 async def _stalls(fleet: Fleet, case: Case) -> None:
@@ -81,3 +91,16 @@ async def _ends_for_another_reason(fleet: Fleet, case: Case) -> None:
         assert reader.end == {"status": "completed", "length": len(answer(asked)), "truncated": True}
         assert await fleet.stored(reader.turn_id) == ("completed", answer(asked))
         await _fails(fleet, question(finish="content_filter"), "filtered", tokens=20)
+
+
+@only_whole
+async def test_a_model_that_stays_away_is_spared_and_so_is_the_wait(fleet: Fleet, case: Case) -> None:
+    worker = fleet.workers[0]
+    with case(50):
+        try:
+            for _ in range(3):
+                await _is_replaced(fleet, worker, question(fault="500"), {})
+            await _is_replaced(fleet, worker, asked := question(), {})
+            assert fleet.model.asked[asked] == 0
+        finally:
+            await asyncio.to_thread(worker.stop)  # it would spare the model for half a minute

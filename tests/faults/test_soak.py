@@ -47,7 +47,9 @@ async def _turns(fleet: Fleet, count: int) -> Counter[str]:
         for _ in left:
             ends[await _a_turn(fleet)] += 1
 
-    await asyncio.gather(*(readers() for _ in range(AT_ONCE)))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(readers())
     return ends
 
 
@@ -66,9 +68,11 @@ async def _a_turn(fleet: Fleet) -> str:
     if reader.end["status"] != "completed" and random.random() < 0.5:
         await reader.retry(fleet.any, 1, leave=0.2)
         await reader.to_the_end(leave=0.5)
-        assert reader.end and (reader.attempt, reader.end["status"]) == (2, "completed")
-    # A turn that was stopped before its first token gave the model no answer to count, so the next is its first.
-    whole = answer(asked, max(fleet.model.answered[asked], 1))
+        assert reader.end and reader.attempt == 2
+    # The model counts the answers that it began, which a turn that was stopped early did not come to.
+    began = fleet.model.answered[asked]
+    assert reader.end["status"] != "failed" or (fault and began == 1)
+    whole = answer(asked, max(began, 1))
     assert reader.text == whole if reader.end["status"] == "completed" else whole.startswith(reader.text)
     return reader.end["status"]
 
