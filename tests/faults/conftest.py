@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
@@ -117,10 +117,11 @@ def standing(
 
 
 @pytest.fixture
-async def fleet(standing: Fleet) -> Fleet:
+async def fleet(standing: Fleet) -> AsyncIterator[Fleet]:
     """The fleet, whole again whatever the case before did to it."""
     await asyncio.to_thread(standing.mend)
-    return standing
+    async with standing.online():
+        yield standing
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +148,16 @@ class Fleet:
     database: str
     model: Model
     workers: tuple[Worker, Worker]
+    http: httpx.AsyncClient = field(init=False)
+    """A client without limits; see `online`."""
 
-    @cached_property
-    def http(self) -> httpx.AsyncClient:
-        """A client without limits, of which every answer is waited for."""
+    @asynccontextmanager
+    async def online(self) -> AsyncIterator[None]:
+        """Have a client in this event loop meanwhile."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        return httpx.AsyncClient(limits=limits, timeout=httpx.Timeout(60, connect=10), trust_env=False)
+        timeout = httpx.Timeout(60, connect=10)
+        async with httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as self.http:
+            yield
 
     @property
     def postgres(self) -> Address:
