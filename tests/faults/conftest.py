@@ -31,9 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the page after a run that was asked to."""
+    """Write the page after a run that was asked to, which fails when a case is missing."""
     if os.environ.get(WRITE_PAGE):
-        write_page(session.config.stash[_RECORD])
+        record = session.config.stash[_RECORD]
+        write_page(record)
+        if record.missing():
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

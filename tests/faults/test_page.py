@@ -1,7 +1,10 @@
 """The page that lists the faults lists those of this suite."""
 
 from tests.faults.cases import CASES, LEFT_OUT
+from tests.faults.gears import quick
 from tests.faults.record import BEGIN, PAGE, Record
+
+pytestmark = quick  # the whole run writes the page anew
 
 
 def test_the_page_lists_exactly_the_cases_of_the_suite() -> None:

@@ -35,7 +35,8 @@ class Wire:
 
     def reset(self) -> None:
         """Reset every connection that is open now."""
-        self._loop.call_soon_threadsafe(lambda: [_reset(end) for end in self._ends])
+        for end in list(self._ends):
+            self._loop.call_soon_threadsafe(_reset, end)
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection of a worker."""

@@ -2,7 +2,7 @@
 
 The clocks are constants of the product's modules, given as JSON in FAULTS_CLOCKS and set before its command line
 runs; everything else is the product's own process. On SIGUSR1 it writes to `tasks` in its data folder how many tasks
-its event loop has.
+its event loop has. It does not outlive the suite, however that ends.
 """
 
 import asyncio
@@ -10,6 +10,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -32,7 +34,15 @@ def count_tasks(*_: object) -> None:
     file.with_suffix(".new").replace(file)
 
 
+def end_with(suite: int) -> None:
+    """End when the process that started this one is gone."""
+    while os.getppid() == suite:
+        time.sleep(1)
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     set_clocks(json.loads(os.environ.get(CLOCKS, "{}")))
     signal.signal(signal.SIGUSR1, count_tasks)
     from server.cli import main
