@@ -102,7 +102,9 @@ class Dsn:
         parts = urlsplit(self.url)
         account, at, hosts = parts.netloc.rpartition("@")
         netloc = account + at + hosts.replace("-pooler.", ".")
-        return replace(self, url=urlunsplit(parts._replace(netloc=netloc)), pooled=False)
+        return replace(
+            self, url=urlunsplit(parts._replace(netloc=netloc)), pooled=self.pooled and netloc == parts.netloc
+        )
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for `asyncpg.connect` and `asyncpg.create_pool`."""

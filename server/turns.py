@@ -285,7 +285,7 @@ class TurnEngine:
             pass
         while True:
             try:
-                stored = await self._turns.finish(
+                finished = await self._turns.finish(
                     message.turn_id,
                     message.attempt,
                     self._worker,
@@ -296,7 +296,8 @@ class TurnEngine:
                     model=message.model,
                     error=message.metadata.error,
                     preface=run.beat().preface,
-                ) or await self._messages.get(run.started.session_id, message.id)
+                )
+                stored = finished or await self._messages.get(run.started.session_id, message.id)
                 break
             except StoreUnavailable:
                 if time.monotonic() > give_up:
@@ -305,9 +306,12 @@ class TurnEngine:
         if stored is None:  # the thread was deleted, or the session
             told = message.metadata.model_copy(update={"error": None})
             run.transcript.close(message.model_copy(update={"status": "cancelled", "metadata": told}))
-        elif (stored.status, stored.content) == (message.status, message.content):
+        elif finished or (
+            # Stored before, and its reply got lost. Of one that was interrupted only the store knows by whom.
+            stored.status == message.status != "interrupted" and stored.content == message.content
+        ):
             run.transcript.close(stored)
-        else:  # reaped with less text than was shown, or another attempt took over
+        else:  # reaped, perhaps with less text than was shown, or another attempt took over
             run.transcript.lose()
 
     async def _keep_alive(self) -> None:

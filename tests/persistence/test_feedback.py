@@ -10,6 +10,7 @@ from persistence.messages import Messages, ReaderFeedback, UserMetadata
 from persistence.postgres import Database
 from persistence.sessions import Sessions
 from persistence.turns import Started, Turns
+from tests.persistence.tokens import token_for
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +23,8 @@ async def session_id(database: Database) -> UUID:
 @pytest.fixture
 async def started(database: Database, session_id: UUID) -> Started:
     started = await Turns(database).start(
-        session_id,
+        await token_for(database, session_id),
+        session_id=None,
         thread_id=None,
         client_message_id=None,
         mode="grounded",

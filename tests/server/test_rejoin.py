@@ -230,7 +230,7 @@ async def test_readers_of_a_worker_whose_turn_was_taken_over_are_moved_to_the_ne
     while not any(mirror.keeping for mirror in service.engine._mirrors._mirrors.values()):
         await asyncio.sleep(0.01)
     await service.turns._db.execute(
-        "update turns set lease_until = now() - interval '1 s' where id = $1::text::uuid", turn["id"]
+        "update turns set lease_until = now() - interval '1 s', worker = 'gone' where id = $1::text::uuid", turn["id"]
     )
     taken = parse((await elsewhere.request("POST", f"/turns/{turn['id']}/retry", attempt=1)).text)
     assert text_of(taken) == ANSWER
