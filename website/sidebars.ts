@@ -44,6 +44,7 @@ const sidebars: SidebarsConfig = {
       link: {type: 'doc', id: 'decisions/index'},
       items: [
         'decisions/streaming',
+        'decisions/durable-turns',
         'decisions/sessions',
         'decisions/contracts',
         'decisions/embedded-parts',
