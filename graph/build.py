@@ -36,12 +36,16 @@ class ConstrainedQuestion(Frozen):
     earlier: tuple[Exchange, ...] = ()
 
 
-async def route(state: TurnState) -> Literal["condense", "assess"]:
+async def route(state: TurnState) -> Literal["condense", "retrieve", "assess"]:
     """Send a turn with a selection down the constrained path, from which none leads back.
+
+    A first question stands on its own, which spares a turn the step that would say so.
 
     A coroutine, as `after_ground` is: LangGraph 1.2 runs a plain function in a thread, 0.6 ms later.
     """
-    return "assess" if "selection" in state else "condense"
+    if "selection" in state:
+        return "assess"
+    return "retrieve" if "query" in state and not state.get("history") else "condense"
 
 
 def build_graph(grounded: Grounded, constrained: Constrained) -> TurnGraph:
@@ -80,6 +84,8 @@ async def run_turn(
     Raises the errors of `graph.errors`.
     """
     state = cast(TurnState, {name: getattr(question, name) for name in type(question).model_fields})
+    if isinstance(question, GroundedQuestion):
+        state["query"] = question.question
     with listening(emit):
         final = await graph.ainvoke(state, config)
     return final["answer"]

@@ -59,6 +59,9 @@ _REFUSED = (
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
+_ESCAPED = re.compile(r"\\u(0000|d[89a-f])", re.IGNORECASE)
+"""What of it looks like in JSON, where all that is not ASCII is escaped; surrogate pairs, which are fine, among it."""
+
 
 def storable(text: str) -> str:
     """Replace what Postgres cannot hold, NUL and lone surrogates, by U+FFFD one for one, so that offsets stay true.
@@ -84,7 +87,8 @@ def _storable_json(value: Any) -> Any:
 def to_json(value: BaseModel | dict[str, Any]) -> str:
     """Return what a jsonb column can hold of a value, as text."""
     data = value.model_dump() if isinstance(value, BaseModel) else value
-    return json.dumps(_storable_json(data), default=str)
+    text = json.dumps(data, default=str)
+    return json.dumps(_storable_json(data), default=str) if _ESCAPED.search(text) else text
 
 
 @dataclass(frozen=True, slots=True)

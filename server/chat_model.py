@@ -160,6 +160,10 @@ class LeanChatOpenAI(ChatOpenAI):
 
     def _chunk(self, events: Sequence[dict[str, Any]]) -> ChatGenerationChunk | None:
         """Make one chunk of what a read held; an empty one of reasoning and other signs of life."""
+        if events and all(map(_is_text, events)):  # nearly always
+            text = "".join(event["choices"][0]["delta"].get("content") or "" for event in events)
+            message = AIMessageChunk(content=text, response_metadata={"model_provider": "openai"})
+            return ChatGenerationChunk(message=message)
         chunks = [self._convert_chunk_to_generation_chunk(e, AIMessageChunk, {}) for e in _joined(events)]
         told = [chunk for chunk in chunks if chunk]
         return reduce(add, told) if told else None
