@@ -121,6 +121,13 @@ class Reader:
                 assert self.end is None and not self.problem, (self.end, self.problem)
                 await asyncio.sleep(0.01)
 
+    async def comes_to(self, attempt: int) -> None:
+        """Wait until an attempt has begun; of the one before there may be text."""
+        async with asyncio.timeout(PATIENCE):
+            while self.attempt != attempt:
+                assert not self.problem, self.problem
+                await asyncio.sleep(0.01)
+
     async def _read(self, worker: Worker, method: str, path: str, body: Any, leave: float | None) -> "Reader":
         headers = self.headers | ({"Last-Event-ID": self.cursor} if self.cursor and method == "GET" else {})
         self.end, self.error, self.broken, self.problem, self.status = None, None, False, None, 0

@@ -47,12 +47,12 @@ async def test_a_worker_that_slept_past_its_lease_writes_nothing(fleet: Fleet, c
         await second.to_the_end(there)
         assert second.end and second.end["status"] == "interrupted"
         retrying = asyncio.create_task(second.retry(there, 1))
-        await second.holds(1)
+        await second.comes_to(2)
         here.signal(signal.SIGCONT)
         await asyncio.gather(reading, retrying)
         await reader.to_the_end(here)
         assert (second.text, second.attempt) == (answer(asked, 2), 2)
-        assert (reader.text, reader.attempt, reader.resets) == (answer(asked, 2), 2, 1)
+        assert (reader.text, reader.attempt, reader.resets) == (answer(asked, 2), 2, 1), reader.end
         rows = await fleet.sql(
             "select attempt, status, content from messages where turn_id = $1::text::uuid and role = 'assistant' "
             "order by attempt",
