@@ -28,9 +28,10 @@ def support(sentence: str, evidence: str) -> float:
     missing from it, halved when a name is missing, a third of it when either it or the nearest sentence denies alone.
     """
     terms = content_terms(sentence)
-    if not terms:
+    shared = terms & content_terms(evidence)
+    if not shared:
         return 0.0
-    score = len(terms & content_terms(evidence)) / len(terms)
+    score = len(shared) / len(terms)
     if numbers(sentence) - numbers(evidence):
         return 0.0
     if strange_names(sentence, evidence):
