@@ -435,26 +435,25 @@ class Turns:
                 from unnest($2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[])
                      as b (turn_id, attempt, "offset", text, preface, metadata)
             ), alive as (
-                update turns
-                set lease_until = now() + make_interval(secs => $8),
-                    preface = coalesce(beats.preface::jsonb, turns.preface)
-                from beats
-                where turns.id = beats.turn_id and turns.attempt = beats.attempt
-                  and turns.worker = $1 and turns.status = 'running'
-                  and (beats.text <> '' or beats.preface is not null
-                       or turns.lease_until < now() + make_interval(secs => $9))
-                returning beats.*
-            ), held as (
-                select alive.*, coalesce((
+                select beats.*, turns.cancel_requested, turns.lease_until, coalesce((
                     select d."offset" + char_length(d.text)
                     from turn_deltas d
-                    where d.turn_id = alive.turn_id and d.attempt = alive.attempt
+                    where d.turn_id = beats.turn_id and d.attempt = beats.attempt
                     order by d."offset" desc
                     limit 1), 0) as stored
+                from beats join turns on turns.id = beats.turn_id
+                where turns.attempt = beats.attempt and turns.worker = $1 and turns.status = 'running'
+                for no key update of turns
+            ), renewed as (
+                update turns
+                set lease_until = now() + make_interval(secs => $8),
+                    preface = coalesce(alive.preface::jsonb, turns.preface)
                 from alive
+                where turns.id = alive.turn_id
+                  and (alive.preface is not null or alive.lease_until < now() + make_interval(secs => $9))
             ), appended as (
                 insert into turn_deltas (turn_id, attempt, "offset", text)
-                select turn_id, attempt, "offset", text from held where text <> '' and "offset" = stored
+                select turn_id, attempt, "offset", text from alive where text <> '' and "offset" = stored
                 returning turn_id, "offset" + char_length(text) as stored
             ), told as (
                 update messages set metadata = alive.metadata::jsonb
@@ -462,14 +461,9 @@ class Turns:
                 where messages.turn_id = alive.turn_id and messages.attempt = alive.attempt
                   and messages.role = 'assistant' and alive.preface is not null
             )
-            select beats.turn_id, turns.cancel_requested,
-                   coalesce(appended.stored, held.stored, beats."offset") as stored,
+            select alive.turn_id, alive.cancel_requested, coalesce(appended.stored, alive.stored) as stored,
                    set_config('synchronous_commit', 'off', true)
-            from beats
-            join turns on turns.id = beats.turn_id and turns.attempt = beats.attempt
-                      and turns.worker = $1 and turns.status = 'running'
-            left join held on held.turn_id = beats.turn_id
-            left join appended on appended.turn_id = beats.turn_id
+            from alive left join appended on appended.turn_id = alive.turn_id
             """,
             worker,
             [beat.turn_id for beat in beats],
