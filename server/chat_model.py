@@ -12,7 +12,8 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from functools import reduce
 from itertools import groupby
 from operator import add
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx2
@@ -44,6 +45,10 @@ _CONNECT_TIMEOUT = 5.0
 _ERROR_SIZE = 64 * 1024
 """Bytes that are read of a refusal."""
 
+_BETWEEN_READS = 0.05
+"""Seconds between two reads of an answer behind its first words: 20 times a second looks continuous, and a read costs
+all that stands between the model and the reader, however little it brings."""
+
 _TRAILER = 0.2
 """Seconds that a stream which said it is done gets to end, so that its connection can serve the next turn."""
 
@@ -54,6 +59,15 @@ _Batch = tuple[list[dict[str, Any]], Exception | None]
 """The events that one read completed, and what broke the stream off behind them."""
 
 
+class _Origin(NamedTuple):
+    """Where completions come from: what every request has in common, and the SDK's request it was taken from."""
+
+    url: str
+    headers: dict[str, str]
+    proxy: str | None
+    request: httpx2.Request
+
+
 class LeanChatOpenAI(ChatOpenAI):
     """ChatOpenAI whose text streams as one chunk for each network read; everything else is ChatOpenAI's.
 
@@ -62,7 +76,7 @@ class LeanChatOpenAI(ChatOpenAI):
     """
 
     _session: aiohttp.ClientSession | None = PrivateAttr(default=None)
-    _template: httpx2.Request | None = PrivateAttr(default=None)
+    _origin: _Origin | None = PrivateAttr(default=None)
 
     async def aclose(self) -> None:
         """Close the connections to the model."""
@@ -72,28 +86,34 @@ class LeanChatOpenAI(ChatOpenAI):
     @asynccontextmanager
     async def _sent(self, payload: dict[str, Any]) -> AsyncIterator[aiohttp.StreamReader]:
         """Send a request as the SDK would and give the body of its answer. Raises openai.APIStatusError."""
-        template, session = self._template or await self._make_template(), self._session or self._open_session()
-        headers = {name: value for name, value in template.headers.items() if name not in _OF_ONE_REQUEST}
-        url, data = str(template.url), orjson.dumps(payload)
-        async with session.post(url, data=data, headers=headers, proxy=self.openai_proxy) as response:
+        origin = self._origin or await self._find_origin()
+        session = self._session or self._open_session()
+        # The body goes in without a name of its own: it would be kept as long as the answer lasts.
+        async with session.post(
+            origin.url, data=orjson.dumps(payload), headers=origin.headers, proxy=origin.proxy
+        ) as response:
             if response.status >= 400:
                 body = await response.content.read(_ERROR_SIZE)
                 told = {name: value for name, value in response.headers.items() if name.lower() != "content-encoding"}
-                refusal = httpx2.Response(response.status, headers=told, content=body, request=template)
+                refusal = httpx2.Response(response.status, headers=told, content=body, request=origin.request)
                 raise self.root_async_client._make_status_error_from_response(refusal)
             yield response.content
 
-    async def _make_template(self) -> httpx2.Request:
-        """Have the SDK make a request, with its address and its headers, the key among them."""
+    async def _find_origin(self) -> _Origin:
+        """Have the SDK make a request, with its address and its headers, the key among them, and look up its proxy."""
         client = self.root_async_client
         options = FinalRequestOptions.construct(method="post", url="/chat/completions", json_data={})
-        self._template = template = client._build_request(await client._prepare_options(options))
-        return template
+        request = client._build_request(await client._prepare_options(options))
+        headers = {name: value for name, value in request.headers.items() if name not in _OF_ONE_REQUEST}
+        proxy = self.openai_proxy or _proxy_to(request.url)
+        self._origin = origin = _Origin(str(request.url), headers, proxy, request)
+        return origin
 
     def _open_session(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT)  # patience keeps the rest
-        connector = aiohttp.TCPConnector(limit=0)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=True)
+        self._session = aiohttp.ClientSession(  # its `trust_env` would read .netrc in a thread, twice a request
+            connector=aiohttp.TCPConnector(limit=0), timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
+        )
         return self._session
 
     async def astream(
@@ -221,11 +241,21 @@ class _Events:
         return event
 
 
+def _proxy_to(url: httpx2.URL) -> str | None:
+    """Return the proxy that the environment names for an address, as the SDK's own client reads it."""
+    proxies = getproxies()
+    return None if proxy_bypass(url.host) else proxies.get(url.scheme) or proxies.get("all")
+
+
 async def _batches(body: aiohttp.StreamReader) -> AsyncGenerator[_Batch]:
     """Yield what each read of an answer completes, until it says that it is done or ends."""
     events = _Events()
+    reads = 0
     while not events.done and (read := await body.readany()):
         yield _collect(events.feed(read))
+        reads += 1
+        if reads > 1 and not events.done:  # the first often says nothing but that an assistant speaks
+            await asyncio.sleep(_BETWEEN_READS)
     with suppress(Exception):  # whatever comes now, the answer is whole
         async with asyncio.timeout(_TRAILER):
             while await body.readany():
