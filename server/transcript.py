@@ -12,11 +12,14 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from graph.events import Delta, Event, Passages, VerdictGiven
+from graph.events import Delta, Event, Passages, Status, VerdictGiven
 from persistence.messages import AssistantMetadata, Message
 from persistence.postgres import storable
 from persistence.turns import Preface, Turn
 from server.wire import End, MessageGiven, StreamEvent, TurnOpened, shown
+
+STATUS_AFTER = 0.05
+"""Seconds that a step must last to be told: a shorter one would only flicker, for the price of a packet."""
 
 
 class Cursor(NamedTuple):
@@ -74,6 +77,8 @@ class Transcript:
     """Seconds after the beginning at which a step was reached."""
     _began: float = field(default_factory=time.perf_counter)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _step: asyncio.TimerHandle | None = None
+    """Tells the step that has just begun, unless something else comes sooner."""
 
     @classmethod
     def of_stored(cls, turn: Turn) -> Self:
@@ -93,8 +98,15 @@ class Transcript:
         return transcript
 
     def emit(self, event: Event) -> None:
-        """Take an event of the graph; text is made storable first, so that what is shown is what is stored."""
+        """Take an event of the graph; text is made storable first, so that what is shown is what is stored.
+
+        A status counts only when it holds for `STATUS_AFTER`.
+        """
+        self._end_step()
         match event:
+            case Status():
+                self._step = asyncio.get_running_loop().call_later(STATUS_AFTER, self._tell, event)
+                return
             case Delta(text=text):
                 if not self.text:
                     self.reached("first_text")
@@ -106,8 +118,17 @@ class Transcript:
                 elif isinstance(event, VerdictGiven):
                     self.reached("verdict")
                     self.preface = self.preface.model_copy(update={"verdict": event.verdict})
-                self.events.append((len(self.text), event))
+                self._tell(event)
         self._changed.set()
+
+    def _tell(self, event: Event) -> None:
+        self.events.append((len(self.text), event))
+        self._changed.set()
+
+    def _end_step(self) -> None:
+        if self._step:
+            self._step.cancel()
+            self._step = None
 
     def catch_up(self, preface: Preface, text: str) -> None:
         """Take what another worker has told since the last look; a verdict that comes behind text is its last word."""
@@ -127,12 +148,14 @@ class Transcript:
 
     def close(self, message: Message) -> None:
         """Let the readers go with the answer as it was stored."""
+        self._end_step()
         self.text = message.content
         self.end = closing(message)
         self._changed.set()
 
     def lose(self) -> None:
         """Let the readers go without an end: the store knows what became of the turn."""
+        self._end_step()
         self.lost = True
         self._changed.set()
 
