@@ -1,6 +1,6 @@
 """Keeps turns so that they outlive the process that runs them: leases, deltas, and one statement for each change.
 
-A turn is claimed by a worker for `LEASE_S` and renewed with every write of its text. Where the lease runs out, the
+A turn is claimed by a worker for `LEASE_S`, which renews it as long as it runs. Where the lease runs out, the
 next who asks for the turn, or in its thread, writes it down as interrupted ("reaps" it); the worker, should it only
 have slept, finds itself fenced: its writes name a turn that runs, its attempt and its worker, and touch no row. All
 times are the database's.
@@ -20,7 +20,7 @@ Every statement is its own transaction and may be sent twice.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
 import asyncpg
@@ -36,7 +36,7 @@ from persistence.sessions import SEEN, VALID, digest
 
 LEASE_S = 15.0
 RENEWED_BELOW = 0.8
-"""Share of the lease below which a silent turn renews it: every 3 s, where a write of text does so at once."""
+"""Share of the lease below which it is renewed, so every 3 s: a write of text then leaves the turn's row as it is."""
 EARLIER_MESSAGES = 24
 TITLE_LENGTH = 60
 
@@ -81,6 +81,21 @@ class Turn(Stored):
     error: Failure | None
     created_at: datetime
     finished_at: datetime | None
+
+
+class TurnIds(NamedTuple):
+    """What a turn is called before the store has taken it; `thread_id` is that of a new thread if it opens one."""
+
+    turn_id: UUID
+    thread_id: UUID
+    user_message_id: UUID
+    message_id: UUID
+    opens_thread: bool
+
+    @classmethod
+    def new(cls, thread_id: UUID | None) -> Self:
+        """Make the ids of a turn in a thread, or in a new one."""
+        return cls(new_id(), thread_id or new_id(), new_id(), new_id(), opens_thread=thread_id is None)
 
 
 class Started(NamedTuple):
@@ -285,9 +300,9 @@ class Turns:
     async def start(
         self,
         token: str,
+        ids: TurnIds,
         *,
         session_id: UUID | None,
-        thread_id: UUID | None,
         client_message_id: UUID | None,
         mode: Mode,
         request: dict[str, Any],
@@ -298,23 +313,23 @@ class Turns:
     ) -> Started | Joined:
         """Store a question and claim its turn for `worker`: one statement, unless something stands in the way.
 
-        The session is the token's, and must be the one named if one is. Without `thread_id` a thread is opened.
+        The session is the token's, and must be the one named if one is.
         `request` is the body as sent, for a later attempt; `request_hash` tells whether a repeated
         `client_message_id` asks the same. Raises SessionUnknown, SessionForeign, ThreadUnknown, KeyReused,
         TurnRunning.
         """
         token_hash = digest(token)
-        turn_id, new_thread_id, question_id, message_id = new_id(), thread_id or new_id(), new_id(), new_id()
+        thread_id = None if ids.opens_thread else ids.thread_id
         for _ in range(3):
             try:
                 rows = await self._db.fetch(
                     _START,
                     token_hash,
                     thread_id,
-                    turn_id,
-                    new_thread_id,
-                    question_id,
-                    message_id,
+                    ids.turn_id,
+                    ids.thread_id,
+                    ids.user_message_id,
+                    ids.message_id,
                     mode,
                     request,
                     request_hash,
@@ -334,7 +349,8 @@ class Turns:
                 raise ThreadUnknown from error
             if rows:
                 earlier = tuple(Message.from_row(row) for row in reversed(rows) if row["id"])
-                return Started(rows[0]["session_id"], turn_id, new_thread_id, question_id, message_id, 1, earlier)
+                session = rows[0]["session_id"]
+                return Started(session, ids.turn_id, ids.thread_id, ids.user_message_id, ids.message_id, 1, earlier)
             in_the_way = await self._what_is_in_the_way(
                 token_hash, session_id, thread_id, client_message_id, request_hash
             )

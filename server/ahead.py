@@ -34,14 +34,25 @@ class SearchAhead:
 
     @contextmanager
     def begun(self, query: str, *, scope: Scope, limit: int) -> Iterator[None]:
-        """Begin a search; tasks made in this block take its result. What nobody takes is dropped."""
-        search = asyncio.create_task(self._retriever.search(query, scope=scope, limit=limit))
+        """Begin a search whose result tasks made in this block get, but not before the block has ended well.
+
+        So a graph may begin there: its retrieval is where it waits to learn whether there is a turn at all, and nothing
+        that costs anything lies before. When the block raises, the search is cancelled, and who waits for it too.
+        """
+        stored = asyncio.Event()
+        search = asyncio.create_task(self._find(query, scope, limit, stored))
         search.add_done_callback(lambda done: done.cancelled() or done.exception())  # it counts where it is awaited
         token = _BEGUN.set((_Search(query, scope, limit), search))
         try:
             yield
+            stored.set()
         except BaseException:
             search.cancel()
             raise
         finally:
             _BEGUN.reset(token)
+
+    async def _find(self, query: str, scope: Scope, limit: int, stored: asyncio.Event) -> list[Passage]:
+        found = await self._retriever.search(query, scope=scope, limit=limit)
+        await stored.wait()
+        return found

@@ -1,6 +1,7 @@
 """A turn that runs in this worker: what it was asked, how it is stopped, and what it leaves behind."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -70,7 +71,7 @@ class Run:
                 self.stop(Ending("interrupted", "interrupted"))
 
 
-def question_of(asked: ChatRequest, started: Started) -> Question:
+def question_of(asked: ChatRequest, earlier: Sequence[Message]) -> Question:
     """Return what the graph is asked: the question with its scope or selection, and the turns before it."""
     locale = asked.scope.locale or "en"
     if asked.selected_text is None:
@@ -78,13 +79,13 @@ def question_of(asked: ChatRequest, started: Started) -> Question:
             question=asked.message,
             scope=asked.scope,
             locale=locale,
-            history=grounded_history(started.earlier),
+            history=grounded_history(earlier),
         )
     return ConstrainedQuestion(
         question=asked.message,
         selection=Selection(text=asked.selected_text),
         locale=locale,
-        earlier=selection_history(started.earlier, asked.selected_text),
+        earlier=selection_history(earlier, asked.selected_text),
     )
 
 

@@ -9,8 +9,9 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from typing import NamedTuple
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
@@ -19,6 +20,7 @@ from graph.build import TurnGraph, run_turn
 from graph.condense import leans_on_history
 from graph.errors import StoreUnavailable
 from graph.grounded import PASSAGES
+from graph.types import Answer
 from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, Message, Messages
 from persistence.turns import (
@@ -32,6 +34,7 @@ from persistence.turns import (
     Started,
     ThreadUnknown,
     Turn,
+    TurnIds,
     TurnNotLast,
     TurnRunning,
     Turns,
@@ -41,7 +44,7 @@ from server.logs import log_for
 from server.mirrors import TICK, Mirrors
 from server.problems import Problem, Unauthorized, failure, not_found
 from server.requests import ChatRequest
-from server.run import Ending, Run, last_words, outcome, question_of
+from server.run import Ending, Question, Run, last_words, outcome, question_of
 from server.transcript import Cursor, Sent, Transcript
 from server.wire import End, MessageGiven, TurnOpened
 
@@ -61,6 +64,12 @@ STOP = 3.0
 
 Trace = Callable[[UUID, UUID], RunnableConfig | None]
 """Says for a thread and a message how LangSmith hears of the run; None when it does not."""
+
+
+class _Begun(NamedTuple):
+    question: Question
+    transcript: Transcript
+    work: asyncio.Task[Answer]
 
 
 class TurnEngine:
@@ -88,24 +97,36 @@ class TurnEngine:
         """
         if self._closing:
             raise failure("interrupted")
-        with self._searching(asked):
-            started = await self._store(token, asked)
-            if isinstance(started, Started):
-                self._launch(started, asked)
-        return started
+        ids = TurnIds.new(asked.thread_id)
+        with self._searching(asked) as searching:
+            # Nothing that the store holds bears on the first question of a thread: its graph begins with the search.
+            begun = self._begin(asked, ids) if searching and ids.opens_thread else None
+            try:
+                turn = await self._store(token, asked, ids)
+            except BaseException:
+                _drop(begun)
+                raise
+            if isinstance(turn, Joined):
+                _drop(begun)
+            else:
+                self._launch(turn, begun or self._begin(asked, turn, turn.earlier))
+        return turn
 
-    def _searching(self, asked: ChatRequest) -> AbstractContextManager[None]:
+    @contextmanager
+    def _searching(self, asked: ChatRequest) -> Iterator[bool]:
         """Begin to search for a grounded question that means the same whatever came before it."""
         if asked.mode == "constrained" or (asked.thread_id and leans_on_history(asked.message)):
-            return nullcontext()
-        return self._search.begun(asked.message, scope=asked.scope, limit=PASSAGES)
+            yield False
+        else:
+            with self._search.begun(asked.message, scope=asked.scope, limit=PASSAGES):
+                yield True
 
-    async def _store(self, token: str, asked: ChatRequest) -> Started | Joined:
+    async def _store(self, token: str, asked: ChatRequest, ids: TurnIds) -> Started | Joined:
         try:
             return await self._turns.start(
                 token,
+                ids,
                 session_id=asked.session_id,
-                thread_id=asked.thread_id,
                 client_message_id=asked.client_message_id,
                 mode=asked.mode,
                 request=asked.model_dump(mode="json", exclude_none=True),
@@ -145,7 +166,9 @@ class TurnEngine:
         if retried is None:
             raise not_found("turn")
         if isinstance(retried, Retried):
-            self._launch(retried.started, ChatRequest.model_validate(retried.request))
+            started = retried.started
+            asked = ChatRequest.model_validate(retried.request)
+            self._launch(started, self._begin(asked, started, started.earlier, started.attempt))
 
     async def stop(self, session_id: UUID, turn_id: UUID) -> Turn:
         """Stop a turn, whichever worker runs it, and return it, ended unless that takes longer than `STOP`.
@@ -221,22 +244,28 @@ class TurnEngine:
             async with self._mirrors.open(session_id, turn_id) as transcript:
                 yield transcript
 
-    def _launch(self, started: Started, asked: ChatRequest) -> None:
-        question = question_of(asked, started)
+    def _begin(
+        self, asked: ChatRequest, ids: TurnIds | Started, earlier: Sequence[Message] = (), attempt: int = 1
+    ) -> _Begun:
+        """Have the graph begin in a task of its own."""
+        question = question_of(asked, earlier)
         told = AssistantMetadata.opening(asked.mode)
         opened = TurnOpened(
-            thread_id=started.thread_id,
-            turn_id=started.turn_id,
-            user_message_id=started.user_message_id,
-            message_id=started.message_id,
+            thread_id=ids.thread_id,
+            turn_id=ids.turn_id,
+            user_message_id=ids.user_message_id,
+            message_id=ids.message_id,
             mode=told.mode,
             label=told.label,
-            attempt=started.attempt,
+            attempt=attempt,
         )
         transcript = Transcript(opened, Preface(mode=told.mode, label=told.label))
-        trace = self._trace(started.thread_id, started.message_id)
+        trace = self._trace(ids.thread_id, ids.message_id)
         work = asyncio.create_task(run_turn(self._graph, question, transcript.emit, trace))
-        run = Run(started, question, transcript, work, preface=transcript.preface)
+        return _Begun(question, transcript, work)
+
+    def _launch(self, started: Started, begun: _Begun) -> None:
+        run = Run(started, *begun, preface=begun.transcript.preface)
         if former := self._runs.get(started.turn_id):  # its lease ran out while this worker slept
             former.stop(Ending("interrupted", "interrupted"))
         self._runs[started.turn_id] = run
@@ -339,6 +368,12 @@ async def open_engine(
         yield engine
     finally:
         await engine.drain()
+
+
+def _drop(begun: _Begun | None) -> None:
+    if begun:
+        begun.work.cancel()
+        begun.work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks what became of it
 
 
 def _still_running(running: TurnRunning) -> Problem:

@@ -9,7 +9,7 @@ from persistence.ids import new_id
 from persistence.messages import Messages, ReaderFeedback, UserMetadata
 from persistence.postgres import Database
 from persistence.sessions import Sessions
-from persistence.turns import Started, Turns
+from persistence.turns import Started, TurnIds, Turns
 from tests.persistence.tokens import token_for
 
 pytestmark = pytest.mark.anyio
@@ -24,8 +24,8 @@ async def session_id(database: Database) -> UUID:
 async def started(database: Database, session_id: UUID) -> Started:
     started = await Turns(database).start(
         await token_for(database, session_id),
+        TurnIds.new(None),
         session_id=None,
-        thread_id=None,
         client_message_id=None,
         mode="grounded",
         request={},

@@ -12,7 +12,7 @@ from persistence.messages import AssistantMetadata, Failure, Messages, ReaderFee
 from persistence.postgres import Database
 from persistence.sessions import Sessions
 from persistence.threads import Threads
-from persistence.turns import Started, Turns
+from persistence.turns import Started, TurnIds, Turns
 from tests.persistence.tokens import token_for
 
 pytestmark = pytest.mark.anyio
@@ -43,8 +43,8 @@ async def session_id(database: Database) -> UUID:
 async def answered(db: Database, session_id: UUID, thread_id: UUID | None = None) -> Started:
     started = await Turns(db).start(
         await token_for(db, session_id),
+        TurnIds.new(thread_id),
         session_id=None,
-        thread_id=thread_id,
         client_message_id=None,
         mode="grounded",
         request={},

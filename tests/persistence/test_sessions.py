@@ -13,7 +13,7 @@ from persistence.messages import AssistantMetadata, UserMetadata
 from persistence.postgres import Database
 from persistence.sessions import Sessions
 from persistence.threads import Threads
-from persistence.turns import Beat, Started, Turns
+from persistence.turns import Beat, Started, TurnIds, Turns
 from tests.persistence.tokens import token_for
 
 pytestmark = pytest.mark.anyio
@@ -25,8 +25,8 @@ async def converse(db: Database, session_id: UUID) -> Started:
     async def ask(question: str) -> Started:
         started = await Turns(db).start(
             await token_for(db, session_id),
+            TurnIds.new(None),
             session_id=None,
-            thread_id=None,
             client_message_id=new_id(),
             mode="grounded",
             request={"message": question},

@@ -27,6 +27,7 @@ from persistence.turns import (
     SessionUnknown,
     Started,
     ThreadUnknown,
+    TurnIds,
     TurnNotLast,
     TurnRunning,
     Turns,
@@ -50,10 +51,11 @@ class Reader:
     def turns(self) -> Turns:
         return Turns(self.db)
 
-    async def ask(self, question: str = "How do I install it?", **changed: Any) -> Started | Joined:
+    async def ask(
+        self, question: str = "How do I install it?", *, thread_id: UUID | None = None, **changed: Any
+    ) -> Started | Joined:
         arguments: dict[str, Any] = {
             "session_id": None,
-            "thread_id": None,
             "client_message_id": None,
             "mode": "grounded",
             "request": {"message": question},
@@ -62,7 +64,7 @@ class Reader:
             "content": question,
             "metadata": UserMetadata(),
         }
-        return await self.turns.start(self.token, **(arguments | changed))
+        return await self.turns.start(self.token, TurnIds.new(thread_id), **(arguments | changed))
 
     async def start(self, question: str = "How do I install it?", **changed: Any) -> Started:
         started = await self.ask(question, **changed)

@@ -13,7 +13,7 @@ from sse_starlette.sse import AppStatus
 from graph.errors import IndexUnavailable, ModelFailed
 from graph.types import Exchange, Passage, Scope
 from persistence.postgres import Database
-from persistence.turns import Turns
+from persistence.turns import TurnIds, Turns
 from server import turns
 from server.app import create_app
 from server.problems import Problem
@@ -32,12 +32,16 @@ CONSTRAINED = f"Answer constrained to provided text.\n\n{SELECTION}"
 
 
 def told(events: list[Event]) -> list[tuple[str, str, Any]]:
-    """Return events without what no test can know: ids and times."""
+    """Return events without what no test can know: ids, times, how text is cut, and which steps lasted long enough."""
     unknown = ("thread_id", "turn_id", "user_message_id", "message_id", "id", "created_at")
-    return [
-        (event.event, event.id, {name: value for name, value in event.data.items() if name not in unknown})
-        for event in events
-    ]
+    known: list[tuple[str, str, Any]] = []
+    for event in events:
+        if event.event == "delta" and known[-1][0] == "delta":
+            known[-1] = ("delta", event.id, {"text": known[-1][2]["text"] + event.data["text"]})
+        elif event.event != "status":
+            data = {name: value for name, value in event.data.items() if name not in unknown}
+            known.append((event.event, event.id, data))
+    return known
 
 
 async def test_a_grounded_answer_streams_in_the_agreed_order(reader: Reader) -> None:
@@ -46,12 +50,8 @@ async def test_a_grounded_answer_streams_in_the_agreed_order(reader: Reader) -> 
     cited = {"marker": 1, "at": 50, "passage_id": PASSAGE.id, **named, "quote": SELECTION, "start": 0, "end": 49}
     assert told(events) == [
         ("turn", "1:0", {"mode": "grounded", "label": None, "attempt": 1, "reset": False}),
-        ("status", "1:0", {"step": "retrieving"}),
-        ("status", "1:0", {"step": "reading"}),
         ("passages", "1:0", {"passages": [{"marker": 1, "id": PASSAGE.id, **named, "score": 0.9}]}),
-        ("status", "1:0", {"step": "answering"}),
         ("delta", "1:53", {"text": ANSWER}),
-        ("status", "1:53", {"step": "checking"}),
         (
             "message",
             "1:53",
@@ -80,6 +80,8 @@ async def test_an_answer_about_a_selection_streams_its_label_first_and_its_verdi
     reader: Reader, model: Scripted
 ) -> None:
     events = await reader.stream(QUESTION, selected_text=SELECTION)
+    first = next(event for event in events if event.event == "delta")
+    assert first.data["text"].startswith("Answer constrained to provided text.\n\n")
     verdict = {"verdict": "sufficient", "used": [{"start": 0, "end": 49}], "missing": [], "widen": []}
     assert told(events) == [
         (
@@ -87,11 +89,8 @@ async def test_an_answer_about_a_selection_streams_its_label_first_and_its_verdi
             "1:0",
             {"mode": "constrained", "label": "Answer constrained to provided text.", "attempt": 1, "reset": False},
         ),
-        ("status", "1:0", {"step": "assessing"}),
         ("verdict", "1:0", {"verdict": verdict}),
-        ("delta", "1:38", {"text": "Answer constrained to provided text.\n\n"}),
-        ("status", "1:38", {"step": "answering"}),
-        ("delta", "1:87", {"text": SELECTION}),
+        ("delta", "1:87", {"text": CONSTRAINED}),
         (
             "message",
             "1:87",
@@ -114,6 +113,36 @@ async def test_an_answer_about_a_selection_streams_its_label_first_and_its_verdi
         ),
         ("end", "1:87", {"status": "completed", "length": 87}),
     ]
+
+
+class SlowToFind(KnownPassages):
+    """Takes its time."""
+
+    async def search(self, query: str, *, scope: Scope, limit: int) -> list[Passage]:
+        """Return the passage after a while."""
+        await asyncio.sleep(0.3)
+        return await super().search(query, scope=scope, limit=limit)
+
+
+async def test_steps_that_last_are_told(settings: Settings, model: Scripted) -> None:
+    opening = partial(open_service, answerers=answerers(model), retriever=SlowToFind())
+    model.pieces = (ANSWER,)  # nothing comes before the test agrees
+    model.may_go_on.clear()
+    async with in_process(create_app(settings, opening=opening)) as client:
+        asking = asyncio.create_task((await Reader.arrive(client)).stream(QUESTION))
+        await asyncio.sleep(0.6)
+        model.may_go_on.set()
+        events = await asking
+    kinds = [event.data["step"] if event.event == "status" else event.event for event in events]
+    in_between = ("reading", "checking")  # may take long on a busy machine
+    assert [kind for kind in kinds if kind not in in_between] == [
+        "turn", "retrieving", "passages", "answering", "delta", "message", "end"
+    ]  # fmt: skip
+
+
+async def test_a_step_that_is_over_sooner_is_not_told(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.transcript.STATUS_AFTER", 60)
+    assert "status" not in {event.event for event in await reader.stream(QUESTION)}
 
 
 @pytest.mark.parametrize("mode", [{}, {"selected_text_mode": True}, {"selected_text_mode": False}])
@@ -437,12 +466,12 @@ async def test_the_docs_are_searched_while_the_question_is_stored(
     retriever = Noting()
     store = Turns.start
 
-    async def store_once_searched(*args: Any, **named: Any) -> Any:
-        if named["mode"] == "grounded" and named["thread_id"] is None:
+    async def store_once_searched(store_of: Turns, token: str, ids: TurnIds, **named: Any) -> Any:
+        if named["mode"] == "grounded" and ids.opens_thread:
             while not retriever.asked:
                 await asyncio.sleep(0.01)
             retriever.may_answer.set()
-        return await store(*args, **named)
+        return await store(store_of, token, ids, **named)
 
     monkeypatch.setattr(Turns, "start", store_once_searched)
     opening = partial(open_service, answerers=answerers(model), retriever=retriever)
@@ -456,6 +485,28 @@ async def test_the_docs_are_searched_while_the_question_is_stored(
         assert len(retriever.asked) == 2  # once, after the history is known
         refused = await reader.request("POST", "/chat", message=QUESTION, thread_id=str(uuid4()))
         assert refused.status_code == 404
+
+
+async def test_no_model_is_asked_before_the_question_is_stored(
+    reader: Reader, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Turns.start
+
+    async def store_slowly(*args: Any, **named: Any) -> Any:
+        before = len(model.seen)
+        await asyncio.sleep(0.2)
+        assert len(model.seen) == before
+        return await store(*args, **named)
+
+    monkeypatch.setattr(Turns, "start", store_slowly)
+    same = str(uuid4())
+    for _ in range(2):
+        events = await reader.stream(QUESTION, client_message_id=same)
+        assert (events[-1].data["status"], len(model.seen)) == ("completed", 1)
+    stranger = Reader(reader.client, reader.session, {"Authorization": "Bearer nobody's"})
+    assert (await stranger.request("POST", "/chat", message=QUESTION)).status_code == 401
+    await asyncio.sleep(0.1)
+    assert len(model.seen) == 1
 
 
 async def test_a_follow_up_sees_the_turns_of_its_kind_before_it(reader: Reader, model: Scripted) -> None:
