@@ -167,6 +167,7 @@ class Round:
         if not whole:
             return {}, failures(answers)
         tokens = sum(answer.tokens for answer in whole)
+        delays = [delay / 1e3 for answer in whole for delay in answer.delays]
         cpu = max(after.cpu_seconds - before.cpu_seconds, CLOCK_TICK)
         figures = {
             "streams": load.streams,
@@ -184,6 +185,8 @@ class Round:
             "up_ms": statistics.median(answer.up_ms for answer in whole),
             "down_ms": statistics.median(answer.down_ms for answer in whole),
             "first_p95_ms": _p95([answer.first_ms for answer in whole]),
+            "token_ms": statistics.median(delays),
+            "token_p95_ms": _p95(delays),
         }
         if load.rate:
             figures["streams_per_core"] = figures["tokens_per_cpu_s"] / load.rate

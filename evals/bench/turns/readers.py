@@ -53,6 +53,8 @@ class Answer:
     tokens: int = 0
     events: int = 0
     """Those with text."""
+    delays: list[int] = field(default_factory=list)
+    """From the model to the reader, of each token."""
     failure: str | None = None
 
     @property
@@ -109,6 +111,7 @@ class Reader(asyncio.Protocol):
             answer = self._answer
             if answer.first_read is None:
                 answer.first_written, answer.first_read = written[0], read_at
+            answer.delays += [elapsed_us(stamp, read_at) for stamp in written]
             answer.tokens += len(written)
             answer.events += 1
 

@@ -38,6 +38,8 @@ def _lines(results: Results) -> list[_Line]:
             "tokens_per_cpu_s",
             ",.0f",
         ),
+        _Line("The same: from the model to the reader, each token, median, ms", "paced", "token_ms", ".1f"),
+        _Line("The same: 95 % of the tokens, ms", "paced", "token_p95_ms", ".1f"),
         _Line("First token, one reader: median, ms", "first", "first_ms", ".1f"),
         _Line("First token: until the model speaks, ms", "first", "up_ms", ".1f"),
         _Line("First token: from the model to the reader, ms", "first", "down_ms", ".1f"),

@@ -109,6 +109,7 @@ GOALS = (
     _ratio("time to the first token", "first", "first_ms", "passthrough", 2, at_least=False),
     _ratio("time to the first token", "first", "first_ms", "tutorial", 0.75, at_least=False),
     _ratio("sustained streams per core", "sustained", "streams_per_core", "passthrough", 2, at_least=True),
+    _ratio("memory of an idle stream", "idle", "kib_per_stream", "tutorial", 1, at_least=False),
     Goal("memory of an idle stream", "idle", "kib_per_stream", 114, " KiB"),
     Goal("Postgres time of a turn", "stored", "postgres_ms", 5, " ms"),
     Goal("WAL of a turn, page images apart, beyond twice its message", "stored", "wal_beyond_kib", 20, " KiB"),
