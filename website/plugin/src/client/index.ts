@@ -1,0 +1,3 @@
+// The framework-free client of a Citeside server.
+
+export {};
