@@ -1,0 +1,233 @@
+/** The calls that a front end makes: the whole of the server's HTTP contract that a reader needs. */
+
+import {Problem, problemOf, unanswered} from './problem';
+import {browserStore, keptSession, type Store} from './session';
+import {turnStream, type Connect, type TurnStream} from './stream';
+import type {
+  ChatRequest,
+  Config,
+  FoundPassage,
+  MessagePage,
+  SearchAnswer,
+  SessionGiven,
+  Thread,
+  ThreadPage,
+} from './wire';
+
+/** A place in the docs: the page, and the heading above. */
+export interface Where {
+  url: string;
+  path: string;
+  title: string;
+  heading_id?: string;
+  version?: string;
+  locale?: string;
+}
+
+/** Text that the reader marked, and where it stands; `start` and `end` count code points. */
+export interface Quote {
+  text: string;
+  source: Where;
+  selector: {prefix: string; suffix: string; start: number; end: number} | null;
+  heading?: string;
+}
+
+/** What is asked. With a quote the answer rests on that text alone. */
+export interface Question {
+  message: string;
+  threadId?: string;
+  quote?: Quote;
+  source?: Where;
+}
+
+export interface Client {
+  /** What the server can do; asked once. */
+  config(): Promise<Config>;
+  /** Asks when it is iterated. However often that has to be repeated, the question is asked once. */
+  ask(question: Question): TurnStream;
+  /** Reads a turn along, from its beginning. */
+  rejoin(turnId: string): TurnStream;
+  /** Has the last question of a thread answered anew, in place of its answer of `attempt`. */
+  retry(turnId: string, attempt: number): TurnStream;
+  /** Ends a turn, and keeps what it wrote. */
+  stop(turnId: string): Promise<void>;
+  /** Lists the reader's threads, the newest first. */
+  threads(after?: string): Promise<ThreadPage>;
+  thread(id: string): Promise<Thread>;
+  /** Lists the messages of a thread, the oldest first, up to a hundred at a time. */
+  messages(threadId: string, after?: string): Promise<MessagePage>;
+  rename(threadId: string, title: string): Promise<void>;
+  removeThread(threadId: string): Promise<void>;
+  feedback(messageId: string, opinion: {rating: 'up' | 'down'; reason?: string; note?: string}): Promise<void>;
+  /** Finds passages without asking a model. */
+  search(q: string, scope: {version?: string; locale?: string}): Promise<FoundPassage[]>;
+  /** Erases everything of this reader, here and on the server. */
+  forget(): Promise<void>;
+  /** The thread that is shown, in every tab. */
+  current: {get threadId(): string | null; set(id: string | null): void};
+}
+
+interface Call {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  path: string;
+  /** Sent as JSON; it may depend on whose session it is sent in. */
+  body?: object | ((token: string) => object);
+  lastEventId?: string | null;
+  signal?: AbortSignal;
+}
+
+export function createClient(options: {
+  apiUrl: string;
+  store?: Store;
+  fetch?: typeof fetch;
+  locks?: LockManager | null;
+  now?: () => number;
+}): Client {
+  const apiUrl = options.apiUrl.replace(/\/+$/, '');
+  const fetched = options.fetch ?? globalThis.fetch.bind(globalThis);
+  const now = options.now ?? Date.now;
+  const session = keptSession({
+    apiUrl,
+    store: options.store ?? browserStore(),
+    locks: options.locks === undefined ? (globalThis.navigator?.locks ?? null) : options.locks,
+    mint: () => request({method: 'POST', path: '/sessions', body: {}}).then(read<SessionGiven>),
+  });
+  let configured: Promise<Config> | null = null;
+
+  async function request({method, path, body, lastEventId, signal}: Call, token = ''): Promise<Response> {
+    const headers: Record<string, string> = {};
+    if (token) headers.authorization = `Bearer ${token}`;
+    if (body) headers['content-type'] = 'application/json';
+    if (lastEventId) headers['last-event-id'] = lastEventId;
+    const init: RequestInit = {method, headers, credentials: 'omit'};
+    if (body) init.body = JSON.stringify(typeof body === 'function' ? body(token) : body);
+    if (signal) init.signal = signal;
+    const response = await fetched(apiUrl + path, init).catch((error: unknown) => {
+      throw unanswered(error);
+    });
+    if (!response.ok) throw await problemOf(response);
+    return response;
+  }
+
+  /** Sends a request in the reader's session, and once more in a new one when the server no longer knows it. */
+  async function send(call: Call): Promise<Response> {
+    const token = await session.token();
+    try {
+      return await request(call, token);
+    } catch (error) {
+      if (!(error instanceof Problem && error.status === 401)) throw error;
+      return request(call, await session.token(token));
+    }
+  }
+
+  function get<T>(path: string, query: Record<string, string | undefined> = {}): Promise<T> {
+    const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined);
+    const search = given.length ? `?${new URLSearchParams(given)}` : '';
+    return send({method: 'GET', path: path + search}).then(read<T>);
+  }
+
+  async function put(method: Call['method'], path: string, body?: object): Promise<void> {
+    await send(body ? {method, path, body} : {method, path});
+  }
+
+  function config(): Promise<Config> {
+    configured ??= request({method: 'GET', path: '/config'})
+      .then(read<Config>)
+      .catch((error: unknown) => {
+        configured = null;
+        throw error;
+      });
+    return configured;
+  }
+
+  const follow: Connect = ({turnId, cursor}, signal) =>
+    send({method: 'GET', path: `/turns/${turnId}/stream`, lastEventId: cursor, signal});
+
+  /** Sends what begins a turn for as long as it is not known, then follows the turn. */
+  const begin = (call: () => Call | Promise<Call>): Connect => {
+    return async (place, signal) => (place.turnId ? follow(place, signal) : send({...(await call()), signal}));
+  };
+
+  return {
+    config,
+    ask(question) {
+      const asked = chatRequest(question);
+      const asker = session.stored();
+      const connect = begin(async () => {
+        const {features} = await config();
+        return {
+          method: 'POST',
+          path: '/chat/stream',
+          // A thread is of one session: asked in another one, the question begins a new thread.
+          body: (token) => only(features, {...asked, thread_id: token === asker ? question.threadId : undefined}),
+        };
+      });
+      return turnStream({turnId: null, cursor: null}, connect, {now});
+    },
+    rejoin: (turnId) => turnStream({turnId, cursor: null}, follow, {now}),
+    retry(turnId, attempt) {
+      const connect = begin(() => ({method: 'POST', path: `/turns/${turnId}/retry`, body: {attempt}}));
+      // With the cursor of the attempt to be replaced the stream begins with a reset, also when it is rejoined.
+      return turnStream({turnId: null, cursor: `${attempt}:0`}, connect, {now});
+    },
+    stop: (turnId) => put('POST', `/turns/${turnId}/stop`),
+    threads: (after) => get('/threads', {after}),
+    thread: (id) => get(`/threads/${id}`),
+    messages: (threadId, after) => get(`/threads/${threadId}/messages`, {limit: '100', after}),
+    rename: (threadId, title) => put('PATCH', `/threads/${threadId}`, {title}),
+    removeThread: (threadId) => put('DELETE', `/threads/${threadId}`),
+    feedback: (messageId, opinion) => put('PUT', `/messages/${messageId}/feedback`, opinion),
+    search: (q, {version, locale}) => get<SearchAnswer>('/search', {q, version, locale}).then(({data}) => data),
+    async forget() {
+      const token = session.stored();
+      if (token) {
+        await request({method: 'DELETE', path: '/sessions/me'}, token).catch((error: unknown) => {
+          if (!(error instanceof Problem && error.status === 401)) throw error; // else it is gone already
+        });
+      }
+      session.drop();
+    },
+    current: {
+      get threadId() {
+        return session.threadId;
+      },
+      set(id) {
+        session.threadId = id;
+      },
+    },
+  };
+}
+
+async function read<T>(response: Response): Promise<T> {
+  try {
+    return (await response.json()) as T;
+  } catch (error) {
+    throw unanswered(error);
+  }
+}
+
+function chatRequest({message, quote, source}: Question): ChatRequest {
+  const request: ChatRequest = {message, client_message_id: uuid()};
+  const at = quote?.source ?? source;
+  if (at) request.source = at;
+  if (quote) {
+    request.selected_text = quote.text;
+    request.selected_text_mode = true;
+    if (quote.selector) request.selector = quote.selector;
+  }
+  return request;
+}
+
+/** Returns the fields that the server knows. */
+function only(features: string[], body: object): object {
+  return Object.fromEntries(Object.entries(body).filter(([field]) => features.includes(field)));
+}
+
+/** Returns a random UUID; `crypto.randomUUID` is missing on pages without https. */
+function uuid(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
