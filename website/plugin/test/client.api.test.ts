@@ -1,14 +1,36 @@
 // @vitest-environment node
 import {expect, test} from 'vitest';
 import {createClient, type Quote, type Where} from '../src/client';
-import {all, ended, events, FEATURES, json, opened, problem, serve, stream, told, TURN, type Answer} from './client.server';
+import {
+  all,
+  ended,
+  events,
+  FEATURES,
+  json,
+  opened,
+  problem,
+  serve,
+  stream,
+  told,
+  TURN,
+  type Answer,
+} from './client.server';
 
-const WHERE: Where = {url: 'https://docs.example.com/docs/intro/', path: 'docs/intro/', title: 'Introduction', locale: 'en'};
+const WHERE: Where = {
+  url: 'https://docs.example.com/docs/intro/',
+  path: 'docs/intro/',
+  title: 'Introduction',
+  locale: 'en',
+};
 
 async function client(answers: Record<string, Answer>) {
   const server = await serve(answers);
   let kept: string | null = null;
-  const store = {get: () => kept, set: (_: string, value: string) => void (kept = value), remove: () => void (kept = null)};
+  const store = {
+    get: () => kept,
+    set: (_: string, value: string) => void (kept = value),
+    remove: () => void (kept = null),
+  };
   return {...server, client: createClient({apiUrl: `${server.url}/`, store, locks: null})};
 }
 
@@ -60,7 +82,9 @@ test('a question says where the reader is, and nothing that the server does not 
 test('each question is one of its own', async () => {
   const {client: asking, asked} = await client({'POST /chat/stream': begun});
   for (let n = 0; n < 2; n++) await all(asking.ask({message: 'How?'}));
-  const ids = asked.filter(({path}) => path === '/chat/stream').map(({body}) => (body as {client_message_id: string}).client_message_id);
+  const ids = asked
+    .filter(({path}) => path === '/chat/stream')
+    .map(({body}) => (body as {client_message_id: string}).client_message_id);
   expect(new Set(ids).size).toBe(2);
 });
 

@@ -13,7 +13,15 @@ export interface Asked {
 
 export type Answer = (asked: Asked, response: ServerResponse) => void | Promise<void>;
 
-export const FEATURES = ['message', 'thread_id', 'client_message_id', 'selected_text', 'selected_text_mode', 'source', 'selector'];
+export const FEATURES = [
+  'message',
+  'thread_id',
+  'client_message_id',
+  'selected_text',
+  'selected_text_mode',
+  'source',
+  'selector',
+];
 
 export const TURN = 'turn-1';
 
@@ -21,7 +29,9 @@ const open: (() => void)[] = [];
 afterEach(() => open.splice(0).forEach((close) => close()));
 
 /** Serves `answers` by method and path, beside a config and sessions whose tokens are `token-1`, `token-2` ... */
-export async function serve(answers: Record<string, Answer>): Promise<{url: string; asked: Asked[]; paths: () => string[]}> {
+export async function serve(
+  answers: Record<string, Answer>,
+): Promise<{url: string; asked: Asked[]; paths: () => string[]}> {
   const asked: Asked[] = [];
   let sessions = 0;
   const standing: Record<string, Answer> = {

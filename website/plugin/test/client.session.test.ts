@@ -23,7 +23,10 @@ function lockManager(): LockManager {
   return {
     request: (name: string, act: () => Promise<unknown>) => {
       const turn = (queues.get(name) ?? Promise.resolve()).then(act);
-      queues.set(name, turn.catch(() => null));
+      queues.set(
+        name,
+        turn.catch(() => null),
+      );
       return turn;
     },
   } as unknown as LockManager;
@@ -56,7 +59,9 @@ test('a browser that refuses locks with its storage still asks', async () => {
 test('an expired session is renewed once and without a word', async () => {
   const {url, paths} = await serve({
     'GET /threads': ({headers}, response) =>
-      headers.authorization === 'Bearer token-1' ? json(response, 200, PAGE) : problem(response, 401, 'session_required'),
+      headers.authorization === 'Bearer token-1'
+        ? json(response, 200, PAGE)
+        : problem(response, 401, 'session_required'),
   });
   const store = memory();
   store.set(`citeside:${url}`, JSON.stringify({token: 'old'}));
@@ -138,7 +143,9 @@ test('deleting my data leaves nothing behind', async () => {
 });
 
 test('deleting my data needs no session, and minds none that is gone', async () => {
-  const {url, paths} = await serve({'DELETE /sessions/me': (_, response) => problem(response, 401, 'session_required')});
+  const {url, paths} = await serve({
+    'DELETE /sessions/me': (_, response) => problem(response, 401, 'session_required'),
+  });
   const store = memory();
   const client = createClient({apiUrl: url, store, locks: null});
   await client.forget();

@@ -25,7 +25,11 @@ const HURRY = {...PATIENCE, silence: 150, shortest: 5, longest: 20};
 async function asking(answers: Record<string, Answer>) {
   const server = await serve(answers);
   let kept: string | null = null;
-  const store = {get: () => kept, set: (_: string, value: string) => void (kept = value), remove: () => void (kept = null)};
+  const store = {
+    get: () => kept,
+    set: (_: string, value: string) => void (kept = value),
+    remove: () => void (kept = null),
+  };
   return {...server, client: createClient({apiUrl: server.url, store, locks: null})};
 }
 
@@ -75,7 +79,10 @@ test('a dropped connection is taken up where it broke, and nothing is lost or re
   const items = await all(client.ask({message: 'Is it?'}));
   expect(text(items)).toBe('👍 ok, so?');
   expect(told(items)).toEqual(['turn 1:0', 'delta 1:3', 'waiting 1 network', 'turn 1:3', 'delta 1:9', 'end 1:9']);
-  expect(asked.at(-1)).toMatchObject({method: 'GET', headers: {'last-event-id': '1:3', authorization: 'Bearer token-1'}});
+  expect(asked.at(-1)).toMatchObject({
+    method: 'GET',
+    headers: {'last-event-id': '1:3', authorization: 'Bearer token-1'},
+  });
 });
 
 test('a stream that ends early is taken up too', async () => {
@@ -145,7 +152,9 @@ test.each([
 });
 
 test('a turn that is gone ends the reading', async () => {
-  const {client} = await asking({[`GET /turns/${TURN}/stream`]: (_, response) => problem(response, 404, 'turn_unknown')});
+  const {client} = await asking({
+    [`GET /turns/${TURN}/stream`]: (_, response) => problem(response, 404, 'turn_unknown'),
+  });
   await expect(all(client.rejoin(TURN))).rejects.toMatchObject({status: 404, code: 'turn_unknown'});
 });
 
@@ -154,7 +163,9 @@ test('an error in the stream says whether to come back', async () => {
   const {turn} = await hurried((_, response) => {
     times++;
     stream(response);
-    response.end(opened() + frame(null, 'error', {code: times === 1 ? 'store_unavailable' : 'turn_unknown', retry: times === 1}));
+    response.end(
+      opened() + frame(null, 'error', {code: times === 1 ? 'store_unavailable' : 'turn_unknown', retry: times === 1}),
+    );
   });
   const items: StreamItem[] = [];
   const read = async () => {

@@ -126,7 +126,8 @@ export function createClient(options: {
     return send({method: 'GET', path: path + search}).then(read<T>);
   }
 
-  async function put(method: Call['method'], path: string, body?: object): Promise<void> {
+  /** Sends a request whose answer says nothing more than that it was done. */
+  async function act(method: Call['method'], path: string, body?: object): Promise<void> {
     await send(body ? {method, path, body} : {method, path});
   }
 
@@ -170,13 +171,13 @@ export function createClient(options: {
       // With the cursor of the attempt to be replaced the stream begins with a reset, also when it is rejoined.
       return turnStream({turnId: null, cursor: `${attempt}:0`}, connect, {now});
     },
-    stop: (turnId) => put('POST', `/turns/${turnId}/stop`),
+    stop: (turnId) => act('POST', `/turns/${turnId}/stop`),
     threads: (after) => get('/threads', {after}),
     thread: (id) => get(`/threads/${id}`),
     messages: (threadId, after) => get(`/threads/${threadId}/messages`, {limit: '100', after}),
-    rename: (threadId, title) => put('PATCH', `/threads/${threadId}`, {title}),
-    removeThread: (threadId) => put('DELETE', `/threads/${threadId}`),
-    feedback: (messageId, opinion) => put('PUT', `/messages/${messageId}/feedback`, opinion),
+    rename: (threadId, title) => act('PATCH', `/threads/${threadId}`, {title}),
+    removeThread: (threadId) => act('DELETE', `/threads/${threadId}`),
+    feedback: (messageId, opinion) => act('PUT', `/messages/${messageId}/feedback`, opinion),
     search: (q, {version, locale}) => get<SearchAnswer>('/search', {q, version, locale}).then(({data}) => data),
     async forget() {
       const token = session.stored();

@@ -6,8 +6,7 @@ import type {StreamError, StreamEvent} from './wire';
 
 /** An event with the cursor after it, or word that the connection is lost and is being made again. */
 export type StreamItem =
-  | {kind: 'event'; event: StreamEvent; cursor: string}
-  | {kind: 'waiting'; attempt: number; problem: Problem | null};
+  {kind: 'event'; event: StreamEvent; cursor: string} | {kind: 'waiting'; attempt: number; problem: Problem | null};
 
 /**
  * The events of one turn. Iteration ends after `end`, and throws a `Problem` that no repetition mends.
