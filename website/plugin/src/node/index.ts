@@ -1,0 +1,54 @@
+// The Docusaurus plugin: checks its options, puts the launcher on every page, and the panel where a theme's parts are found.
+
+import {existsSync} from 'node:fs';
+import {readFile} from 'node:fs/promises';
+import path from 'node:path';
+
+import {codeTranslationLocalesToTry} from '@docusaurus/theme-translations';
+import type {LoadContext, OptionValidationContext, Plugin} from '@docusaurus/types';
+
+import {type Options, type Settings, schema} from './options';
+
+export type {Options} from './options';
+
+const NAME = 'docusaurus-plugin-citeside';
+const PACKAGE = path.join(__dirname, '..', '..');
+const ADDRESS_MISSING = `${NAME}: no apiUrl. Set the environment variable CITESIDE_API_URL to the address of your Citeside server and pass it on: apiUrl: process.env.CITESIDE_API_URL`;
+
+export default function citeside(context: LoadContext, {id: _, ...options}: Settings): Plugin {
+  if (!options.apiUrl) {
+    return {name: NAME};
+  }
+  return {
+    name: NAME,
+    contentLoaded: ({actions}) => actions.setGlobalData(options),
+    getClientModules: () => [path.join(PACKAGE, 'lib', 'page', 'module.js')],
+    getThemePath: () => path.join(PACKAGE, 'lib', 'theme'),
+    getTypeScriptThemePath: () => path.join(PACKAGE, 'src', 'theme'),
+    getDefaultCodeTranslationMessages: () => messages(context.i18n.currentLocale),
+  };
+}
+
+/** Check the options. Without an address a production build stops; while the site is being written the panel is left out. */
+export function validateOptions({options, validate}: OptionValidationContext<Options | undefined, Settings>): Settings {
+  const settings = validate(schema, options);
+  if (!settings.apiUrl) {
+    if (process.env.NODE_ENV === 'production') {
+      const error = new Error(ADDRESS_MISSING);
+      error.stack = error.message; // Docusaurus prints the stack, and ours would tell the site's author nothing
+      throw error;
+    }
+    console.warn(`[WARNING] ${ADDRESS_MISSING}. The panel is left out.`);
+  }
+  return settings;
+}
+
+export function getSwizzleComponentList(): string[] {
+  return ['Citeside'];
+}
+
+async function messages(locale: string): Promise<Record<string, string>> {
+  const files = codeTranslationLocalesToTry(locale).map((name) => path.join(PACKAGE, 'locales', `${name}.json`));
+  const file = files.find((name) => existsSync(name));
+  return file ? (JSON.parse(await readFile(file, 'utf8')) as Record<string, string>) : {};
+}

@@ -1,0 +1,15 @@
+// The plugin's options as they reach the page: checked and completed on the Node side, carried by Docusaurus's global data.
+
+export interface PanelOptions {
+  /** Address of the Citeside server, without a slash at its end. */
+  apiUrl: string;
+  ui: 'builtin';
+  /** `mod`, `alt`, `shift` in this order and a key, joined by `+`; `mod` is Ctrl or Cmd. */
+  shortcut: string | false;
+  starters: string[];
+  /** Texts that replace the built-in ones, by message id without `citeside.`. */
+  labels: Record<string, string>;
+  /** Paths below the base URL, with a slash at the start and none at the end. */
+  disabledRoutes: string[];
+  privacyNote?: string;
+}

@@ -1,0 +1,62 @@
+// @vitest-environment jsdom
+// Links to a quote, and a quote widened to what stands around it.
+
+import {beforeEach, describe, expect, it} from 'vitest';
+
+import type {Quote} from '../src/client';
+import {pageText, section, shareLink} from '../src/page/passage';
+import {visit, where} from '../src/page/site';
+
+const quote = (text: string): Quote => ({text, source: where(), selector: null});
+
+describe('a share link', () => {
+  it('writes hyphens as %2D, which browsers would take for the end of a prefix', () => {
+    expect(shareLink({url: 'https://d.test/a/#b', quote: 'Use `--split-x`, now.'})).toBe(
+      'https://d.test/a/#b:~:text=Use%20%60%2D%2Dsplit%2Dx%60%2C%20now.',
+    );
+  });
+
+  it('names a quote of several blocks by its two ends', () => {
+    expect(shareLink({url: 'https://d.test/a/', quote: 'one two\nthree four'})).toBe(
+      'https://d.test/a/#:~:text=one%20two,three%20four',
+    );
+  });
+});
+
+describe('a quote', () => {
+  beforeEach(() => {
+    history.replaceState(null, '', '/project/docs/a/');
+    document.body.innerHTML =
+      '<article><div class="markdown"><h1>Title</h1><p>Intro.</p><h2 id="one">One</h2><p>First.</p><h3 id="sub">Sub</h3>' +
+      '<p>Deep.</p><h2 id="two">Two</h2><p>Last.</p></div></article>';
+  });
+
+  it('is widened to its section with all below it', () => {
+    expect(section(quote('First.'))).toMatchObject({
+      text: 'One\nFirst.\nSub\nDeep.',
+      heading: 'One',
+      source: {path: 'docs/a/', heading_id: 'one'},
+      selector: {prefix: 'Title\nIntro.\n', suffix: '\nTwo\nLast.'},
+    });
+    expect(section(quote('Deep.'))?.text).toBe('Sub\nDeep.');
+  });
+
+  it('is widened to its page', () => {
+    expect(pageText(quote('Deep.'))?.text).toBe('Title\nIntro.\nOne\nFirst.\nSub\nDeep.\nTwo\nLast.');
+  });
+
+  it('of another page is not widened', () => {
+    const elsewhere = {...quote('First.'), source: {...where(), path: 'docs/b/'}};
+    expect([section(elsewhere), pageText(elsewhere)]).toEqual([null, null]);
+  });
+});
+
+describe('a visit', () => {
+  it('stays in the application and below its base URL', () => {
+    let told = 0;
+    addEventListener('popstate', () => told++);
+    visit('docs/b/#c');
+    visit('//evil.test/');
+    expect([told, location.href]).toEqual([2, 'http://localhost:3000/project/evil.test/']);
+  });
+});

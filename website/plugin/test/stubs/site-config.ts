@@ -1,0 +1,3 @@
+// The configuration of a site that is served below a base URL.
+
+export default {baseUrl: '/project/'};
