@@ -36,6 +36,8 @@ const config: Config = {
     ],
   ],
 
+  plugins: [['citeside', {apiUrl: process.env.CITESIDE_API_URL}]],
+
   themeConfig: {
     colorMode: {respectPrefersColorScheme: true},
     navbar: {

@@ -39,13 +39,14 @@ class Demo:
         data_dir = settings.data_dir
         if owner := running_server(data_dir):
             raise ConfigurationError(f"A server runs on {data_dir} already: {owner}. Stop it, or choose --data-dir.")
-        listen("127.0.0.1", port).close()
+        with listen("127.0.0.1", port) as free:
+            port = free.getsockname()[1]  # the site's panel is built for it, also when the system chose it
         with ExitStack() as stack:
             if args.site and args.site.startswith(("http://", "https://")):
                 site, source, base = args.site, args.site, None
             else:
                 listening = stack.enter_context(listen("127.0.0.1", args.site_port, "--site-port"))
-                built, base_path = _built(args.site, args.site_port)
+                built, base_path = _built(args.site, args.site_port, f"http://127.0.0.1:{port}")
                 stack.enter_context(served(built, base_path, listening))
                 site = base = f"http://localhost:{args.site_port}{base_path}"
                 source = str(built)
@@ -66,11 +67,11 @@ class Demo:
 command = Demo()
 
 
-def _built(path: str | None, site_port: int) -> tuple[Path, str]:
+def _built(path: str | None, site_port: int, api_url: str) -> tuple[Path, str]:
     """Return the built folder and the base URL it was built for."""
     if path is None:
         print("Building the documentation site", flush=True)
-        return build_own_site(f"http://localhost:{site_port}", BASE_URL), BASE_URL
+        return build_own_site(f"http://localhost:{site_port}", BASE_URL, api_url), BASE_URL
     from persistence.pages import base_path_of
 
     folder = Path(path).expanduser().resolve()

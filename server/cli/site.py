@@ -25,18 +25,24 @@ WEBSITE = ROOT / "website"
 NODE = 20
 """Oldest major version of Node that Docusaurus 3.10 runs on."""
 
-_SOURCES = ("docs", "src", "static", "docusaurus.config.ts", "sidebars.ts", "package.json", "package-lock.json")
+_SOURCES = (
+    *("docs", "src", "static", "docusaurus.config.ts", "sidebars.ts", "package.json", "package-lock.json"),
+    *(f"plugin/{name}" for name in ("src", "locales", "package.json", "tsconfig.json", "tsconfig.node.json")),
+)
 
 
-def build_own_site(origin: str, base_url: str) -> Path:
-    """Build `website/` for `origin` and `base_url` unless it stands built already, and return the built folder."""
+def build_own_site(origin: str, base_url: str, api_url: str) -> Path:
+    """Build `website/` for `origin` and `base_url`, with a panel that asks the server at `api_url`.
+
+    Returns the built folder; nothing is done when it stands built already.
+    """
     if not WEBSITE.is_dir():
         raise ConfigurationError(
             "There is no website/ folder here. Name your own built site: citeside demo PATH_OR_URL"
         )
     built = WEBSITE / "build"
     stamp = built / ".made-from"
-    made_from = _digest(origin, base_url)
+    made_from = _digest(origin, base_url, api_url)
     if stamp.is_file() and stamp.read_text() == made_from:
         return built
     npm = _npm()
@@ -45,7 +51,12 @@ def build_own_site(origin: str, base_url: str) -> Path:
         print("  installing the site's packages (once, a minute or two) ...", flush=True)
         _run([*npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"])
     print("  building the site ...", flush=True)
-    _run([*npm, "run", "--silent", "build"], CITESIDE_SITE_URL=origin, CITESIDE_SITE_BASE_URL=base_url)
+    _run(
+        [*npm, "run", "--silent", "build"],
+        CITESIDE_SITE_URL=origin,
+        CITESIDE_SITE_BASE_URL=base_url,
+        CITESIDE_API_URL=api_url,
+    )
     stamp.write_text(made_from)
     return built
 
