@@ -17,6 +17,7 @@ const sidebars: SidebarsConfig = {
       label: 'Guides',
       collapsed: false,
       items: [
+        'guides/panel',
         'guides/ingest',
         'guides/models',
         'guides/configuration',

@@ -4,7 +4,7 @@
 import {beforeEach, describe, expect, it} from 'vitest';
 
 import type {Quote} from '../src/client';
-import {pageText, section, shareLink} from '../src/page/passage';
+import {pageText, reveal, section, shareLink} from '../src/page/passage';
 import {visit, where} from '../src/page/site';
 
 const quote = (text: string): Quote => ({text, source: where(), selector: null});
@@ -58,5 +58,21 @@ describe('a visit', () => {
     visit('docs/b/#c');
     visit('//evil.test/');
     expect([told, location.href]).toEqual([2, 'http://localhost:3000/project/evil.test/']);
+  });
+});
+
+describe('a citation', () => {
+  it('to a quote of which the docs kept one sentence reveals that sentence, hidden or not', async () => {
+    history.replaceState(null, '', '/project/docs/a/');
+    Element.prototype.scrollIntoView = () => {};
+    globalThis.matchMedia = () => ({matches: true}) as MediaQueryList;
+    Object.assign(globalThis, {CSS: {}}); // no Highlight API: the selection takes its place
+    document.body.innerHTML =
+      '<article><div class="markdown"><h1>A</h1><details><summary>More</summary><p>It holds ten pages at most.</p></details></div></article>';
+    expect(await reveal({path: 'docs/a/', quote: 'Words that are gone. It holds ten pages at most.'})).toBe(true);
+    expect([getSelection()!.toString(), document.querySelector('details')!.open]).toEqual([
+      'It holds ten pages at most.',
+      true,
+    ]);
   });
 });

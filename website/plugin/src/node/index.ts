@@ -5,7 +5,7 @@ import {readFile} from 'node:fs/promises';
 import path from 'node:path';
 
 import {codeTranslationLocalesToTry} from '@docusaurus/theme-translations';
-import type {LoadContext, OptionValidationContext, Plugin} from '@docusaurus/types';
+import type {LoadContext, OptionValidationContext, Plugin, SwizzleConfig} from '@docusaurus/types';
 
 import {type Options, type Settings, schema} from './options';
 
@@ -25,6 +25,8 @@ export default function citeside(context: LoadContext, {id: _, ...options}: Sett
     getClientModules: () => [path.join(PACKAGE, 'lib', 'page', 'module.js')],
     getThemePath: () => path.join(PACKAGE, 'lib', 'theme'),
     getTypeScriptThemePath: () => path.join(PACKAGE, 'src', 'theme'),
+    // Where `docusaurus write-translations` looks for texts, besides the theme.
+    getPathsToWatch: () => [`${PACKAGE.split(path.sep).join('/')}/lib/page/*.js`],
     getDefaultCodeTranslationMessages: () => messages(context.i18n.currentLocale),
   };
 }
@@ -43,8 +45,16 @@ export function validateOptions({options, validate}: OptionValidationContext<Opt
   return settings;
 }
 
-export function getSwizzleComponentList(): string[] {
-  return ['Citeside'];
+/** What `@theme/Citeside` exports mounts the panel and is no component: it can be replaced, and not be wrapped in JSX. */
+export function getSwizzleConfig(): SwizzleConfig {
+  return {
+    components: {
+      Citeside: {
+        actions: {eject: 'unsafe', wrap: 'forbidden'},
+        description: 'The panel: a function that mounts it and returns how to open and close it.',
+      },
+    },
+  };
 }
 
 async function messages(locale: string): Promise<Record<string, string>> {

@@ -74,6 +74,10 @@ function start({disabledRoutes, labels, shortcut}: PanelOptions): void {
     panel.open(quoted ? {quote: capture(quoted.range, quoted.text)!} : draft ? {draft} : undefined);
   }
 
+  function close(): void {
+    void load().then(({panel}) => panel.isOpen() && panel.close());
+  }
+
   function onClose(): void {
     opened = false;
     remember(false);
@@ -149,6 +153,9 @@ function start({disabledRoutes, labels, shortcut}: PanelOptions): void {
     const path = `/${location.pathname.slice(siteConfig.baseUrl.length)}/`;
     off = disabledRoutes.some((route) => path.startsWith(`${route}/`));
     launcher.hidden = off;
+    if (off && opened) {
+      close();
+    }
     document.dispatchEvent(new Event('citeside:route'));
   };
 
@@ -173,14 +180,14 @@ function start({disabledRoutes, labels, shortcut}: PanelOptions): void {
     if (event.key === 'Escape') {
       dismiss();
       if (opened && host?.contains(event.target as Node)) {
-        void load().then(({panel}) => panel.isOpen() && panel.close());
+        close();
       }
     } else if (pressed.filter(Boolean).join('+') === shortcut && !off) {
       event.preventDefault();
       if (marked && !ask.disabled) {
         askAbout();
       } else if (opened) {
-        void load().then(({panel}) => panel.close());
+        close();
       } else {
         void open();
       }

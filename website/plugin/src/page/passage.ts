@@ -36,12 +36,8 @@ export async function reveal(target: {path: string; quote: string}): Promise<boo
   visit(target.path);
   await arrived;
   const anchor = decodeURIComponent(to.hash.slice(1));
-  const hidden = await soon(() => search(target.quote, anchor, true));
-  if (!hidden) {
-    return false;
-  }
-  const opened = uncover(hidden);
-  const range = opened ? await soon(() => search(target.quote, anchor, false)) : hidden;
+  const found = await soon(() => search(target.quote, anchor));
+  const range = found && uncover(found) ? await soon(() => search(target.quote, anchor)) : found;
   if (!range) {
     return false;
   }
@@ -140,23 +136,29 @@ function onItsPage(quote: Quote): boolean {
   return same(root() + quote.source.path, location.pathname);
 }
 
-/** Look for a cited quote in the article, below its anchor first; where the docs changed, its longest sentence will do. */
-function search(quote: string, anchor: string, hidden: boolean): Range | null {
+/**
+ * Look for a cited quote in the article: in what is shown, then in what is hidden, below its anchor first. Where the
+ * docs have changed since they were indexed, the longest sentence that is left will do.
+ */
+function search(quote: string, anchor: string): Range | null {
   const article = articleOf();
   if (!article) {
     return null;
   }
-  const page = new PageText(article, hidden);
-  const sought = letters(page.text);
   const heading = anchor && document.getElementById(anchor);
-  const from = heading && article.contains(heading) ? page.span(contents(heading)) : null;
-  const after = from ? sought.at.findIndex((index) => index >= from[0]) : 0;
+  const pages = [false, true].map((hidden) => {
+    const page = new PageText(article, hidden);
+    const sought = letters(page.text);
+    const span = heading && article.contains(heading) ? page.span(contents(heading)) : null;
+    return {page, sought, from: span ? sought.at.findIndex((index) => index >= span[0]) : 0};
+  });
   const sentences = quote.split(/\n|(?<=[.!?])\s+/).sort((one, other) => other.length - one.length);
-  for (const text of [quote, ...sentences]) {
-    const {length} = letters(text).text;
-    const at = text === quote || length >= TELLING ? seek(sought, {text}, after) : -1;
-    if (at >= 0) {
-      return rangeOf(page, sought, at, at + length);
+  for (const text of [quote, ...sentences.filter((sentence) => letters(sentence).text.length >= TELLING)]) {
+    for (const {page, sought, from} of pages) {
+      const at = seek(sought, {text}, from);
+      if (at >= 0) {
+        return rangeOf(page, sought, at, at + letters(text).text.length);
+      }
     }
   }
   return null;
