@@ -1,0 +1,72 @@
+// What a quoted text lacks for an answer, and the wider texts that could be asked instead.
+
+import {useMemo} from 'react';
+import {codePoints} from '../../client';
+import type {Quote, Verdict as Judged} from '../../client';
+import {pageText, section} from '../../page/passage';
+import {label} from './labels';
+
+interface Props {
+  verdict: Judged;
+  quote: Quote;
+  limit: number;
+  /** Null while an answer is being written, and for all but the last turn. */
+  widen: ((quote: Quote | null) => void) | null;
+}
+
+export function Verdict({verdict, quote, limit, widen}: Props) {
+  if (verdict.verdict === 'sufficient') return null;
+  return (
+    <div className="citeside-verdict">
+      <p>
+        <strong>{label(verdict.verdict === 'partial' ? 'verdictPartial' : 'verdictInsufficient')}</strong>
+      </p>
+      {verdict.missing.length > 0 && (
+        <ul aria-label={label('missing')}>
+          {verdict.missing.map((one, key) => (
+            <li key={key}>
+              {one.what}
+              <div className="citeside-muted">{one.why}</div>
+              <div>
+                {label('minimalText')} {one.minimal_text}
+              </div>
+            </li>
+          ))}
+        </ul>
+      )}
+      {widen && <Widening verdict={verdict} quote={quote} limit={limit} widen={widen} />}
+    </div>
+  );
+}
+
+function Widening({verdict, quote, limit, widen}: Props & {widen: (quote: Quote | null) => void}) {
+  const offers = useMemo(
+    () => ({
+      section: verdict.widen.includes('section') ? section(quote) : null,
+      page: verdict.widen.includes('page') ? pageText(quote) : null,
+    }),
+    [verdict, quote],
+  );
+  return (
+    <div className="citeside-buttons">
+      {offers.section && <Wider name={label('useSection')} quote={offers.section} limit={limit} widen={widen} />}
+      {offers.page && <Wider name={label('usePage')} quote={offers.page} limit={limit} widen={widen} />}
+      {verdict.widen.includes('docs') && (
+        <button type="button" className="citeside-button" onClick={() => widen(null)}>
+          {label('searchAll')}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Wider({name, quote, limit, widen}: {name: string; quote: Quote; limit: number; widen: (quote: Quote) => void}) {
+  const count = codePoints(quote.text);
+  const over = count > limit;
+  return (
+    <button type="button" className="citeside-button" disabled={over} onClick={() => widen(quote)}>
+      {name}
+      <span className="citeside-muted"> ({label(over ? 'overLimit' : 'characters', {count: count.toLocaleString(), limit: limit.toLocaleString()})})</span>
+    </button>
+  );
+}

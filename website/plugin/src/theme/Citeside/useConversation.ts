@@ -1,0 +1,195 @@
+// Ties the conversation to the client: asks, follows streams, and shows what other tabs and earlier visits began.
+
+import {useCallback, useEffect, useMemo, useReducer, useRef} from 'react';
+import {Problem} from '../../client';
+import type {Client, MessagePage, Quote, StreamItem, TurnStream} from '../../client';
+import {where} from '../../page/site';
+import {conversation, empty, running} from './conversation';
+import type {Conversation, Feedback, Trouble, Turn} from './conversation';
+
+export interface Talk {
+  state: Conversation;
+  ask(text: string, quote: Quote | null): void;
+  stop(): void;
+  /** Answer the last turn again, or ask a question again that never became one. */
+  retry(turn: Turn): void;
+  open(threadId: string): Promise<void>;
+  startNew(): void;
+  rate(turn: Turn, feedback: NonNullable<Feedback>): Promise<void>;
+}
+
+let asked = 0;
+
+/**
+ * `active` is false until the panel was opened once: before that nothing is asked of the server.
+ * `giveBack` gets a question that could not be asked because the thread is still answering another one.
+ */
+export function useConversation(client: Client, channelName: string, active: boolean, giveBack: (text: string) => void): Talk {
+  const [state, dispatch] = useReducer(conversation, empty);
+  const latest = useRef(state);
+  latest.current = state;
+  const reading = useRef<TurnStream | null>(null);
+  /** Counts what was opened or followed, so that whatever comes late for an earlier one is dropped. */
+  const visit = useRef(0);
+  const stopWanted = useRef(false);
+  const channel = useRef<BroadcastChannel | null>(null);
+
+  const leave = useCallback(() => {
+    visit.current += 1;
+    reading.current?.close();
+    reading.current = null;
+  }, []);
+
+  const open = useCallback(async (threadId: string) => {
+    leave();
+    dispatch({type: 'loading', threadId});
+    const mine = visit.current;
+    try {
+      const messages = await allMessages(client, threadId);
+      if (visit.current !== mine) return;
+      client.current.set(threadId);
+      dispatch({type: 'listed', threadId, messages});
+      const turn = messages.at(-1);
+      if (turn?.status === 'running') void follow(turn.turn_id, client.rejoin(turn.turn_id));
+    } catch (error) {
+      if (visit.current !== mine) return;
+      const problem = asTrouble(error);
+      if (problem.status === 404 || problem.status === 401) {
+        client.current.set(null);
+        dispatch({type: 'cleared'});
+      } else dispatch({type: 'unlisted', problem});
+    }
+  }, [client]);
+
+  const follow = useCallback(async (key: string, stream: TurnStream, announce = false) => {
+    leave();
+    reading.current = stream;
+    stopWanted.current = false;
+    dispatch({type: 'followed', key});
+    const batch = perFrame<StreamItem>((items) => dispatch({type: 'received', key, items}));
+    try {
+      for await (const item of stream) {
+        if (reading.current !== stream) return;
+        batch.add(item);
+        if (item.kind === 'event' && item.event.event === 'turn') {
+          client.current.set(item.event.thread_id);
+          if (announce) channel.current?.postMessage(item.event.thread_id);
+          if (stopWanted.current) void client.stop(item.event.turn_id).catch(() => {});
+        }
+      }
+      batch.flush();
+    } catch (error) {
+      if (reading.current !== stream) return;
+      batch.flush();
+      const problem = asTrouble(error);
+      const threadId = latest.current.threadId;
+      if (problem.code === 'turn_running' && threadId) {
+        const turn = latest.current.turns.find((one) => one.key === key);
+        if (turn && turn.turnId === null) giveBack(turn.question.text);
+        reading.current = null;
+        await open(threadId);
+      } else dispatch({type: 'failed', key, problem});
+    } finally {
+      batch.cancel();
+      if (reading.current === stream) reading.current = null;
+    }
+  }, [client, open, giveBack]);
+
+  useEffect(() => {
+    if (!active) return;
+    const current = client.current.threadId;
+    if (current) void open(current);
+    const show = (threadId: string | null) => {
+      if (running(latest.current)) return;
+      if (threadId) void open(threadId);
+      else dispatch({type: 'cleared'});
+    };
+    // Another tab went on to another thread: the store tells. It asked in the same one: the channel tells.
+    const stored = () => client.current.threadId !== latest.current.threadId && show(client.current.threadId);
+    addEventListener('storage', stored);
+    if (typeof BroadcastChannel === 'function') {
+      channel.current = new BroadcastChannel(channelName);
+      channel.current.onmessage = ({data}) => data === latest.current.threadId && show(data);
+    }
+    return () => {
+      removeEventListener('storage', stored);
+      channel.current?.close();
+      leave();
+    };
+  }, [active, client, channelName, open, leave]);
+
+  return useMemo(() => {
+    const ask = (text: string, quote: Quote | null) => {
+      if (running(latest.current)) return;
+      const key = `asked-${++asked}`;
+      const threadId = latest.current.threadId;
+      dispatch({type: 'asked', key, question: {text, quote}});
+      const question = {message: text, source: quote?.source ?? where(), ...(threadId && {threadId}), ...(quote && {quote})};
+      void follow(key, client.ask(question), true);
+    };
+    return {
+      state,
+      ask,
+      stop() {
+        const turnId = running(latest.current)?.turnId;
+        if (turnId) void client.stop(turnId).catch(() => {});
+        else stopWanted.current = true;
+      },
+      retry(turn) {
+        if (turn.turnId) void follow(turn.key, client.retry(turn.turnId, turn.answer.attempt), true);
+        else ask(turn.question.text, turn.question.quote);
+      },
+      open,
+      startNew() {
+        leave();
+        client.current.set(null);
+        dispatch({type: 'cleared'});
+      },
+      async rate(turn, feedback) {
+        if (!turn.answer.messageId) return;
+        const {rating, reason, note} = feedback;
+        await client.feedback(turn.answer.messageId, {rating, ...(reason && {reason}), ...(note && {note})});
+        dispatch({type: 'rated', key: turn.key, feedback});
+      },
+    };
+  }, [state, client, follow, open, leave]);
+}
+
+async function allMessages(client: Client, threadId: string): Promise<MessagePage['data']> {
+  const messages: MessagePage['data'] = [];
+  let after: string | undefined;
+  do {
+    const page = await client.messages(threadId, after);
+    messages.push(...page.data);
+    after = page.has_more && page.after ? page.after : undefined;
+  } while (after);
+  return messages;
+}
+
+/** Whatever was thrown, as something with a code to tell the reader about. */
+export function asTrouble(error: unknown): Trouble {
+  if (error instanceof Problem) return error;
+  console.error(error);
+  return {status: 0, code: 'unknown', detail: String(error)};
+}
+
+/** Collects values and gives them on once a frame: tokens come faster than anybody reads. */
+function perFrame<T>(give: (values: T[]) => void) {
+  let values: T[] = [];
+  let frame = 0;
+  const flush = () => {
+    cancelAnimationFrame(frame);
+    frame = 0;
+    const ready = values;
+    values = [];
+    if (ready.length) give(ready);
+  };
+  return {
+    add(value: T) {
+      values.push(value);
+      frame ||= requestAnimationFrame(flush);
+    },
+    flush,
+    cancel: () => cancelAnimationFrame(frame),
+  };
+}
