@@ -4,6 +4,7 @@ import {useCallback, useEffect, useImperativeHandle, useLayoutEffect, useRef, us
 import type {Ref} from 'react';
 import {flushSync} from 'react-dom';
 import type {Client, Config, Quote} from '../../client';
+import type {PanelHandle} from '../../page/panel';
 import {clearMarks, mark} from '../../page/passage';
 import {options, where} from '../../page/site';
 import {Alert} from './Alert';
@@ -16,14 +17,8 @@ import {label, sentence} from './labels';
 import {Threads} from './Threads';
 import {useConversation} from './useConversation';
 
-export interface Handle {
-  open(request?: {quote?: Quote; draft?: string}): void;
-  close(): void;
-  isOpen(): boolean;
-}
-
 interface Props {
-  ref: Ref<Handle>;
+  ref: Ref<PanelHandle>;
   client: Client;
   channelName: string;
   onClose(): void;
@@ -70,10 +65,6 @@ export function Panel({ref, client, channelName, onClose}: Props) {
     setOpen(false);
     onClose();
   }
-
-  useLayoutEffect(() => {
-    document.documentElement.classList.toggle('citeside-open', open);
-  }, [open]);
 
   // What an answer used of the quoted text is marked in the page, as long as that page is shown.
   const verdict = last?.answer.verdict;

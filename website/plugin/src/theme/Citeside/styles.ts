@@ -1,6 +1,6 @@
 // The panel's styles, put into the page with the panel: a .css file would land in the stylesheet of every page.
 
-const css = `
+export const css = `
 .citeside-panel {
   --citeside-line: var(--ifm-color-emphasis-300);
   --citeside-muted: var(--ifm-color-emphasis-800);
@@ -119,20 +119,3 @@ const css = `
 .citeside-confirm p { margin: 0; flex-basis: 100%; }
 @media (forced-colors: active) { .citeside-send { border-color: currentColor; } }
 `;
-
-let adopted = false;
-
-/** Put the styles into the document. An adopted sheet passes a policy that forbids <style>; old browsers get one. */
-export function adopt(document: Document): void {
-  if (adopted) return;
-  adopted = true;
-  if ('adoptedStyleSheets' in document) {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
-    document.adoptedStyleSheets.push(sheet);
-  } else {
-    const style = (document as Document).createElement('style');
-    style.textContent = css;
-    (document as Document).head.append(style);
-  }
-}
