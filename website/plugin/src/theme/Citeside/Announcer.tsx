@@ -7,7 +7,7 @@ import {finished} from './spoken';
 const EVERY = 1000; // ms between announcements, so that none cuts off the one before
 
 export function Announcer({turn}: {turn: Turn | undefined}) {
-  const [said, setSaid] = useState<{at: number; text: string}[]>([]);
+  const [said, setSaid] = useState<{count: number; text: string}[]>([]);
   const begun = useRef({key: '', attempt: 0, at: 0});
   const latest = useRef(turn);
   latest.current = turn;
@@ -24,7 +24,7 @@ export function Announcer({turn}: {turn: Turn | undefined}) {
       const {spoken, next} = finished(answer.text, begun.current.at, ended);
       begun.current.at = next;
       // Two at most: what was read is not read again, and nothing grows.
-      if (spoken) setSaid((before) => [...before.slice(-1), {at: next, text: spoken}]);
+      if (spoken) setSaid((before) => [...before.slice(-1), {count: (before.at(-1)?.count ?? 0) + 1, text: spoken}]);
     };
     const timer = setInterval(() => say(false), EVERY);
     return () => {
@@ -34,8 +34,8 @@ export function Announcer({turn}: {turn: Turn | undefined}) {
   }, [running, turn?.key]);
   return (
     <div className="citeside-hidden" aria-live="polite" aria-relevant="additions">
-      {said.map(({at, text}) => (
-        <p key={at}>{text}</p>
+      {said.map(({count, text}) => (
+        <p key={count}>{text}</p>
       ))}
     </div>
   );
