@@ -242,7 +242,7 @@ it('keeps the quote for follow-ups, tells what is missing, and widens', async ()
   streams[0]!.give(turn(), delta('1:41', content), item('1:41', {event: 'message', ...stored, mode: 'constrained', label: 'Answer constrained to provided text.', content, verdict}), end(41), null);
   await settle();
   expect(answer()!.split('Answer constrained to provided text.').length).toBe(2);
-  expect(host.querySelector('.citeside-verdict')!.textContent).toContain('a sentence');
+  expect(host.querySelector('.citeside-verdict')!.textContent).toContain('minimalText a sentence');
   expect(page.mark).toHaveBeenCalledWith(quote, verdict.used);
   expect([host.querySelector('[aria-label=quote]') !== null, button('usePage')!.disabled]).toEqual([true, true]);
   await click('useSection');

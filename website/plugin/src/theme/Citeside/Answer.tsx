@@ -53,12 +53,13 @@ export const Answer = memo(function Answer({turn, client, limit, last, rate, ret
           <Pages name={label('nearest')} pages={stored.nearest} />
         </div>
       )}
-      {answer.verdict && question.quote && (
+      {!running && answer.verdict && question.quote && (
         <Verdict
+          text={text}
           verdict={answer.verdict}
           quote={question.quote}
           limit={limit}
-          widen={last && !running ? (quote) => widen(question.text, quote) : null}
+          widen={last ? (quote) => widen(question.text, quote) : null}
         />
       )}
       {!running && <Ending turn={turn} retry={last ? () => retry(turn) : null} client={client} />}

@@ -1,6 +1,6 @@
 // Where the reader writes: the question, the quoted text it is about, and the button that sends or stops.
 
-import {useLayoutEffect} from 'react';
+import {memo, useLayoutEffect} from 'react';
 import type {RefObject} from 'react';
 import {codePoints} from '../../client';
 import type {Quote} from '../../client';
@@ -28,7 +28,7 @@ export function Composer({input, draft, setDraft, quote, removeQuote, limit, run
     const area = input.current;
     if (!area) return;
     area.style.height = 'auto';
-    area.style.height = `${area.scrollHeight + 2}px`;
+    if (area.scrollHeight) area.style.height = `${area.scrollHeight + 2}px`; // 0 while the panel is closed
   }, [draft, input]);
   return (
     <form
@@ -72,7 +72,7 @@ export function Composer({input, draft, setDraft, quote, removeQuote, limit, run
   );
 }
 
-function QuoteChip({quote, remove}: {quote: Quote; remove(): void}) {
+const QuoteChip = memo(function QuoteChip({quote, remove}: {quote: Quote; remove(): void}) {
   return (
     <section className="citeside-chip" aria-label={label('quote')}>
       <blockquote tabIndex={0}>{quote.text}</blockquote>
@@ -85,4 +85,4 @@ function QuoteChip({quote, remove}: {quote: Quote; remove(): void}) {
       </div>
     </section>
   );
-}
+});

@@ -13,6 +13,7 @@ import {Answer, stepOf} from './Answer';
 import {Composer} from './Composer';
 import {running} from './conversation';
 import type {Asked} from './conversation';
+import {IconButton, signs} from './IconButton';
 import {label, sentence} from './labels';
 import {Threads} from './Threads';
 import {useConversation} from './useConversation';
@@ -91,6 +92,10 @@ export function Panel({ref, client, channelName, onClose}: Props) {
     },
     [send],
   );
+  const removeQuote = useCallback(() => {
+    setQuote(null);
+    input.current?.focus();
+  }, []);
   const begin = () => {
     startNew();
     setListing(false);
@@ -112,15 +117,9 @@ export function Panel({ref, client, channelName, onClose}: Props) {
     >
       <header className="citeside-head">
         <h2>{label('title')}</h2>
-        <button type="button" className="citeside-small" onClick={begin}>
-          {label('newConversation')}
-        </button>
-        <button type="button" className="citeside-small" aria-pressed={listing} onClick={() => setListing(!listing)}>
-          {label('conversations')}
-        </button>
-        <button type="button" className="citeside-close" aria-label={label('close')} onClick={close}>
-          <span aria-hidden="true">×</span>
-        </button>
+        <IconButton name={label('newConversation')} path={signs.plus} onClick={begin} />
+        <IconButton name={label('conversations')} path={signs.list} aria-pressed={listing} onClick={() => setListing(!listing)} />
+        <IconButton name={label('close')} path={signs.close} onClick={close} />
       </header>
       {listing ? (
         <Threads
@@ -160,10 +159,7 @@ export function Panel({ref, client, channelName, onClose}: Props) {
         draft={draft}
         setDraft={setDraft}
         quote={quote}
-        removeQuote={() => {
-          setQuote(null);
-          input.current?.focus();
-        }}
+        removeQuote={removeQuote}
         limit={limits.message}
         running={busy !== null}
         send={(text) => {
@@ -214,7 +210,7 @@ function Question({question}: {question: Asked}) {
   return (
     <div className="citeside-question">
       <h3 className="citeside-hidden">{label('question')}</h3>
-      {question.quote && <blockquote>{question.quote.text}</blockquote>}
+      {question.quote && <blockquote tabIndex={0}>{question.quote.text}</blockquote>}
       <p>{question.text}</p>
     </div>
   );

@@ -9,21 +9,25 @@ import {label} from './labels';
 interface Props {
   verdict: Judged;
   quote: Quote;
+  /** The largest text that can be asked about, in code points. */
   limit: number;
-  /** Null while an answer is being written, and for all but the last turn. */
+  /** Null for all but the last turn. */
   widen: ((quote: Quote | null) => void) | null;
 }
 
-export function Verdict({verdict, quote, limit, widen}: Props) {
+/** `text` is the answer's: where it tells what is missing, as our server's does, it is not said twice. */
+export function Verdict({text, ...props}: Props & {text: string}) {
+  const {verdict, widen} = props;
   if (verdict.verdict === 'sufficient') return null;
+  const untold = verdict.missing.filter((one) => !text.includes(one.minimal_text));
+  const told = verdict.missing.length > untold.length;
+  if (told && !widen) return null;
   return (
     <div className="citeside-verdict">
-      <p>
-        <strong>{label(verdict.verdict === 'partial' ? 'verdictPartial' : 'verdictInsufficient')}</strong>
-      </p>
-      {verdict.missing.length > 0 && (
+      {!told && <p>{label(verdict.verdict === 'partial' ? 'verdictPartial' : 'verdictInsufficient')}</p>}
+      {untold.length > 0 && (
         <ul aria-label={label('missing')}>
-          {verdict.missing.map((one, key) => (
+          {untold.map((one, key) => (
             <li key={key}>
               {one.what}
               <div className="citeside-muted">{one.why}</div>
@@ -34,7 +38,7 @@ export function Verdict({verdict, quote, limit, widen}: Props) {
           ))}
         </ul>
       )}
-      {widen && <Widening verdict={verdict} quote={quote} limit={limit} widen={widen} />}
+      {widen && <Widening {...props} widen={widen} />}
     </div>
   );
 }
@@ -47,8 +51,10 @@ function Widening({verdict, quote, limit, widen}: Props & {widen: (quote: Quote 
     }),
     [verdict, quote],
   );
+  if (!verdict.widen.length) return null;
   return (
-    <div className="citeside-buttons">
+    <div className="citeside-buttons" role="group" aria-label={label('widen')}>
+      <span>{label('widen')}</span>
       {offers.section && <Wider name={label('useSection')} quote={offers.section} limit={limit} widen={widen} />}
       {offers.page && <Wider name={label('usePage')} quote={offers.page} limit={limit} widen={widen} />}
       {verdict.widen.includes('docs') && (

@@ -66,6 +66,7 @@ const catalogue = {
   verdictInsufficient: translate({id: 'citeside.verdictInsufficient', message: 'The quoted text does not answer this.'}),
   missing: translate({id: 'citeside.missing', message: 'What is missing'}),
   minimalText: translate({id: 'citeside.minimalText', message: 'Enough would be:'}),
+  widen: translate({id: 'citeside.widen', message: 'Ask again with more text:'}),
   useSection: translate({id: 'citeside.useSection', message: 'Use this section'}),
   usePage: translate({id: 'citeside.usePage', message: 'Use this page'}),
   searchAll: translate({id: 'citeside.searchAll', message: 'Search all docs'}),

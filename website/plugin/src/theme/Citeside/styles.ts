@@ -4,7 +4,7 @@ export const css = `
 .citeside-panel {
   --citeside-line: var(--ifm-color-emphasis-300);
   --citeside-muted: var(--ifm-color-emphasis-800);
-  --citeside-soft: var(--ifm-color-emphasis-100);
+  --citeside-soft: var(--ifm-color-emphasis-200);
   position: fixed; z-index: calc(var(--ifm-z-index-fixed, 200) + 10); inset: auto 0 0 0;
   display: flex; flex-direction: column; height: 85vh; height: 85dvh;
   color: var(--ifm-font-color-base); background: var(--ifm-background-surface-color);
@@ -19,16 +19,18 @@ export const css = `
 }
 @media (min-width: 997px) {
   .citeside-panel {
-    --citeside-width: 380px;
     inset: 0 0 0 auto; width: 380px; height: auto; border-radius: 0; border: 0; border-left: 1px solid var(--citeside-line);
     box-shadow: none;
   }
   html.citeside-open body { padding-right: 380px; }
 }
-/* Beside the panel the article keeps its width: first the table of contents makes room, then the sidebar. */
-@media (min-width: 997px) and (max-width: 1599px) {
-  html.citeside-open .col:has(> .theme-doc-toc-desktop) { display: none; }
-  html.citeside-open [class*='docItemCol_'] { max-width: 100% !important; flex-basis: 100%; }
+/* Beside the panel the article keeps its width: first the table of contents makes room, then the sidebar.
+   In a layer, because important rules of Docusaurus's own layers win over those outside of any. */
+@layer docusaurus.infima {
+  @media (min-width: 997px) and (max-width: 1599px) {
+    html.citeside-open .col:has(> .theme-doc-toc-desktop) { display: none !important; }
+    html.citeside-open [class*='docItemCol_'] { max-width: 100% !important; }
+  }
 }
 @media (min-width: 997px) and (max-width: 1279px) {
   html.citeside-open .theme-doc-sidebar-container { display: none; }
@@ -62,7 +64,9 @@ export const css = `
 .citeside-small[aria-pressed='true'] { border-color: currentColor; }
 .citeside-panel button:hover:not(:disabled) { background: var(--citeside-soft); }
 .citeside-panel button:disabled { cursor: not-allowed; opacity: 0.65; }
-.citeside-close { background: transparent; border: 0; border-radius: 8px; min-width: 32px; min-height: 32px; font-size: 1.4rem !important; line-height: 1 !important; }
+.citeside-icon { display: inline-flex; align-items: center; justify-content: center; width: 34px; height: 34px; padding: 0; background: transparent; border: 0; border-radius: 8px; }
+.citeside-icon svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
+.citeside-icon[aria-pressed='true'] { background: var(--citeside-soft); }
 .citeside-log { flex: 1; overflow: auto; overscroll-behavior: contain; padding: 12px; min-height: 80px; }
 .citeside-log:focus-visible { outline-offset: -2px; }
 .citeside-question { background: var(--citeside-soft); border-radius: 10px; padding: 8px 12px; margin-bottom: 10px; white-space: pre-wrap; }
@@ -90,6 +94,7 @@ export const css = `
   color: var(--ifm-font-color-base); background: var(--ifm-background-surface-color); font-size: 0.875rem; white-space: normal;
 }
 .citeside-card-quote { display: block; margin: 4px 0; white-space: pre-wrap; }
+.citeside-panel :is(.citeside-sources, .citeside-pages) a { display: inline-block; min-height: 24px; padding: 2px 0; }
 .citeside-sources ol { padding-left: 2em; font-size: 0.9em; }
 .citeside-notice, .citeside-verdict, .citeside-alert { border: 1px solid var(--citeside-line); border-left-width: 4px; border-radius: 6px; padding: 6px 10px; margin-bottom: 8px; font-size: 0.92em; }
 .citeside-verdict { border-left-color: var(--ifm-color-warning); }
@@ -113,6 +118,7 @@ export const css = `
 .citeside-chip-foot { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 10px; font-size: 0.85em; }
 .citeside-welcome ul, .citeside-threads ul { list-style: none; padding: 0; display: grid; gap: 8px; }
 .citeside-threads .citeside-head { padding: 0 0 8px; margin-bottom: 8px; }
+.citeside-thread .citeside-muted { white-space: nowrap; }
 .citeside-thread { width: 100%; display: flex; justify-content: space-between; gap: 10px; }
 .citeside-thread[aria-current] { border-width: 2px; border-color: currentColor; }
 .citeside-confirm { display: flex; flex-wrap: wrap; align-items: center; gap: 6px; }

@@ -118,7 +118,8 @@ export function useConversation(client: Client, channelName: string, active: boo
     };
   }, [active, client, channelName, open, leave]);
 
-  return useMemo(() => {
+  // Apart from the state, so that what is finished is not rendered again with each piece of an answer.
+  const actions = useMemo(() => {
     const ask = (text: string, quote: Quote | null) => {
       if (running(latest.current)) return;
       const key = `asked-${++asked}`;
@@ -128,14 +129,13 @@ export function useConversation(client: Client, channelName: string, active: boo
       void follow(key, client.ask(question), true);
     };
     return {
-      state,
       ask,
       stop() {
         const turnId = running(latest.current)?.turnId;
         if (turnId) void client.stop(turnId).catch(() => {});
         else stopWanted.current = true;
       },
-      retry(turn) {
+      retry(turn: Turn) {
         if (turn.turnId) void follow(turn.key, client.retry(turn.turnId, turn.answer.attempt), true);
         else ask(turn.question.text, turn.question.quote);
       },
@@ -145,14 +145,15 @@ export function useConversation(client: Client, channelName: string, active: boo
         client.current.set(null);
         dispatch({type: 'cleared'});
       },
-      async rate(turn, feedback) {
+      async rate(turn: Turn, feedback: NonNullable<Feedback>) {
         if (!turn.answer.messageId) return;
         const {rating, reason, note} = feedback;
         await client.feedback(turn.answer.messageId, {rating, ...(reason && {reason}), ...(note && {note})});
         dispatch({type: 'rated', key: turn.key, feedback});
       },
     };
-  }, [state, client, follow, open, leave]);
+  }, [client, follow, open, leave]);
+  return {state, ...actions};
 }
 
 async function allMessages(client: Client, threadId: string): Promise<MessagePage['data']> {
