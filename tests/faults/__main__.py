@@ -4,11 +4,12 @@ What it needs from Debian is installed where that can be done without asking, el
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from tests.debian import install
 
 PROGRAMS = {
     "pgbouncer": ("/usr/sbin/pgbouncer",),
@@ -32,25 +33,6 @@ def main(words: Sequence[str]) -> int:
     environment = os.environ | ({"CITESIDE_TEST_FAULTS_PAGE": "1"} if whole and not others else {})
     command = [sys.executable, "-m", "pytest", "tests/faults", "--durations=5", *gear, *others]
     return subprocess.run(command, env=environment).returncode
-
-
-def install(packages: Sequence[str]) -> str:
-    """Install packages of Debian; return why that cannot be done, or nothing."""
-    sudo: tuple[str, ...] = ()
-    if not shutil.which("apt-get"):
-        return "This machine has no apt-get."
-    if os.geteuid() != 0:
-        sudo = ("sudo", "-n")
-        if not shutil.which("sudo") or subprocess.run([*sudo, "true"], capture_output=True).returncode:
-            return "Installing them takes root, or sudo without a password."
-    print(f"Installing {', '.join(packages)} from Debian ...", flush=True)
-    quiet = ["-o", "DPkg::Lock::Timeout=120", "-qq"]
-    words = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *quiet]
-    if subprocess.run([*words, "update"]).returncode:
-        return "apt-get update failed."
-    if subprocess.run([*words, "install", "-y", "--no-install-recommends", *packages]).returncode:
-        return "apt-get install failed."
-    return ""
 
 
 if __name__ == "__main__":
