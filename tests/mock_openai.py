@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,17 +14,18 @@ Fault = Literal["status", "hangup", "cut", "malformed", "error_event", "silent"]
 class Script:
     """What the endpoint says to each request, as streamed deltas, and how it ends.
 
-    A piece is text, or a whole `delta` such as `{"reasoning_content": "..."}`. Without a fault the reply ends with
-    `finish` (None: a clean end without a finish reason), and with its usage when that was asked for. `fault` comes
-    behind the pieces: "cut" drops the connection, "malformed" and "error_event" send such a line, "silent" sends
-    nothing any more; "status" answers with `status` and `headers` instead of a stream, "hangup" with nothing at all.
+    A piece is text, a whole `delta` such as `{"reasoning_content": "..."}`, or an event to wait for. Without a fault
+    the reply ends with `finish` (None: a clean end without a finish reason), and with its usage when that was asked
+    for. `fault` comes behind the pieces: "cut" drops the connection, "malformed" and "error_event" send such a line,
+    "silent" sends nothing any more; "status" answers with `status` and `headers` instead of a stream, "hangup" with
+    nothing at all.
 
     `raw` is sent instead of all that, byte for byte. `delay` seconds pass before each event; with `split`, events are
     sent that many bytes at a time, and `delay` passes before each of these. Requests behind the first get `then`, the
     last of it again and again.
     """
 
-    pieces: Sequence[str | dict[str, Any]] = ()
+    pieces: Sequence[str | dict[str, Any] | asyncio.Event] = ()
     finish: str | None = "stop"
     fault: Fault | None = None
     status: int = 500
@@ -38,8 +39,9 @@ class Script:
 
 
 @asynccontextmanager
-async def mock_openai(script: Script) -> AsyncIterator[str]:
-    """Serve `script` and give the base URL; requests are kept in `script.requests`."""
+async def mock_openai(script: Script | Callable[[dict[str, Any]], Script]) -> AsyncIterator[str]:
+    """Serve `script` and give the base URL; requests are kept in `script.requests`. A function gets each request's
+    body, and chooses what is said to it."""
     replies: set[asyncio.Task[None]] = set()
 
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,12 +64,17 @@ async def mock_openai(script: Script) -> AsyncIterator[str]:
                 task.cancel()
 
 
-async def _reply(script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _reply(
+    script: Script | Callable[[dict[str, Any]], Script], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
     length = next(int(line.split(":")[1]) for line in head.split("\r\n") if line.startswith("content-length:"))
     asked = json.loads(await reader.readexactly(length))
-    now = [script, *script.then][min(len(script.requests), len(script.then))]
-    script.requests.append(asked)
+    if isinstance(script, Script):
+        now = [script, *script.then][min(len(script.requests), len(script.then))]
+        script.requests.append(asked)
+    else:
+        now = script(asked)
     if now.fault == "hangup":
         return
     if now.fault == "status":
@@ -90,6 +97,9 @@ async def _reply(script: Script, reader: asyncio.StreamReader, writer: asyncio.S
 
 async def _say(script: Script, asked: dict[str, Any], writer: asyncio.StreamWriter) -> None:
     for piece in script.pieces:
+        if isinstance(piece, asyncio.Event):
+            await piece.wait()
+            continue
         await _send(script, writer, _chunk({"content": piece} if isinstance(piece, str) else piece))
     match script.fault:
         case "malformed":

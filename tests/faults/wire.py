@@ -1,4 +1,4 @@
-"""A wire between a worker and its database that can be slow, silent, reset, refused, or cut behind a byte."""
+"""A wire, such as from a worker to its database, that can be slow, silent, reset, refused, or cut behind a byte."""
 
 import asyncio
 import socket
@@ -76,8 +76,8 @@ class Wire:
 
 
 @asynccontextmanager
-async def open_wire(upstream: Address, folder: Path) -> AsyncIterator[Wire]:
-    """Lay a wire: to a Unix socket from one in `folder`, else from a free port."""
+async def open_wire(upstream: Address, folder: Path, port: int = 0) -> AsyncIterator[Wire]:
+    """Lay a wire: to a Unix socket from one in `folder`, else from `port`, 0 for a free one."""
     wire = Wire(upstream)
     connections: set[asyncio.Task[None]] = set()
 
@@ -91,7 +91,7 @@ async def open_wire(upstream: Address, folder: Path) -> AsyncIterator[Wire]:
         wire.address = folder / upstream.name
         server = await asyncio.start_unix_server(connected, wire.address)
     else:
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        server = await asyncio.start_server(connected, "127.0.0.1", port)
         wire.address = server.sockets[0].getsockname()
     async with server:
         yield wire
