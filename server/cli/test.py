@@ -24,7 +24,8 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("types", (str(BIN / "basedpyright"),)),
     ("contracts", (str(BIN / "lint-imports"),)),
     ("secrets", (sys.executable, "-m", "tests.secrets")),
-    ("tests", (sys.executable, "-m", "pytest", "--durations=5", "--ignore=tests/faults")),
+    ("tests", (sys.executable, "-m", "pytest", "--durations=5", "--ignore=tests/faults", "--ignore=tests/browser")),
+    ("browser", (sys.executable, "-m", "tests.browser")),
     ("faults", FAULTS),
 )
 

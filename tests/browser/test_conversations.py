@@ -1,0 +1,91 @@
+"""What is kept: past conversations, opinions, and the reader's right to have all of it deleted."""
+
+import re
+
+import httpx
+from playwright.sync_api import expect
+
+from tests.browser.panel import Panel
+
+QUESTION = "How long does a session last?"
+
+
+def test_an_opinion_with_a_note_is_stored(panel: Panel) -> None:
+    panel.open()
+    panel.ask(QUESTION)
+    panel.shows("A session lasts 30 days.")
+    panel.answer.get_by_role("button", name="Helpful", exact=True).click()
+    expect(panel.answer.get_by_role("button", name="Helpful", exact=True)).to_have_attribute("aria-pressed", "true")
+    with panel.page.expect_response(re.compile("/feedback$")):
+        panel.answer.get_by_role("button", name="Not helpful", exact=True).click()
+    expect(panel.answer.get_by_role("button", name="Not helpful", exact=True)).to_have_attribute("aria-pressed", "true")
+    assert panel.stored()[-1]["feedback"]["rating"] == "down"
+
+
+def test_conversations_are_listed_renamed_and_deleted(panel: Panel) -> None:
+    panel.open()
+    panel.ask(QUESTION)
+    panel.shows("A session lasts 30 days.")
+    panel.button("New conversation").click()
+    expect(panel.answers).to_have_count(0)
+    panel.ask("How long is a session kept?")
+    panel.shows("A session lasts 30 days.")
+    panel.button("Conversations").click()
+    first = panel.root.get_by_role("listitem").filter(has_text=QUESTION)
+    expect(first).to_be_visible()
+    first.get_by_role("button", name=re.compile("^Rename")).click()
+    name = panel.root.get_by_role("textbox", name=re.compile("name|title", re.IGNORECASE))
+    name.fill("Sessions")
+    name.press("Enter")
+    renamed = panel.root.get_by_role("listitem").filter(has_text="Sessions")
+    expect(renamed).to_be_visible()
+    renamed.get_by_role("button", name="Sessions", exact=True).click()
+    expect(panel.answers).to_have_count(1)
+    expect(panel.root).to_contain_text(QUESTION)
+    panel.button("Conversations").click()
+    renamed.get_by_role("button", name=re.compile("^Delete")).click()
+    expect(renamed).to_have_count(0)
+    expect(panel.root.get_by_role("listitem").filter(has_text="How long is a session kept?")).to_be_visible()
+
+
+def test_a_conversation_is_still_there_after_a_reload(panel: Panel) -> None:
+    panel.open()
+    panel.ask(QUESTION)
+    panel.shows("A session lasts 30 days.")
+    panel.page.reload()
+    panel.shows("A session lasts 30 days.")
+    panel.ask("How long is a session kept?")
+    expect(panel.answers).to_have_count(2)
+    assert len({message["thread_id"] for message in panel.stored()}) == 1
+
+
+def test_a_reader_has_everything_deleted(panel: Panel) -> None:
+    panel.open()
+    panel.ask(QUESTION)
+    panel.shows("A session lasts 30 days.")
+    key = f"citeside:{panel.stack.api}"
+    token = panel.page.evaluate("key => JSON.parse(localStorage.getItem(key)).token", key)
+    panel.page.on("dialog", lambda dialog: dialog.accept())
+    if panel.button("Delete my data").is_hidden():
+        panel.button("Conversations").click()
+    panel.button("Delete my data").click()
+    confirm = panel.root.get_by_role("button", name=re.compile("^Delete everything|^Yes"))
+    with panel.page.expect_response(re.compile("/sessions/me$")):
+        if confirm.count():
+            confirm.click()
+    expect(panel.answers).to_have_count(0)
+    answer = httpx.get(f"{panel.stack.api}/threads", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    assert (answer.status_code, answer.json()["code"]) == (401, "session_required")
+    assert panel.page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('citeside'))") == []
+
+
+def test_a_token_that_is_void_is_renewed_without_a_word(panel: Panel) -> None:
+    panel.page.evaluate(
+        "key => localStorage.setItem(key, JSON.stringify({session_id: '019abf3e-6c1d-7c4e-9a55-0b7a4e2d9d10',"
+        " token: 'void', expires_at: '2126-01-01T00:00:00Z'}))",
+        f"citeside:{panel.stack.api}",
+    )
+    panel.open()
+    panel.ask(QUESTION)
+    panel.shows("A session lasts 30 days.")
+    expect(panel.alert).to_have_count(0)
