@@ -50,7 +50,6 @@ def page(context: BrowserContext) -> Iterator[Page]:
 @pytest.fixture
 def panel(page: Page, stack: Stack, model: Model) -> Panel:
     """The panel, closed, on the first page of the docs."""
-    panel = Panel(page, stack, [])
-    page.on("request", panel.sent.append)
+    panel = Panel(page, stack)
     panel.visit()
     return panel

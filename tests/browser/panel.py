@@ -1,7 +1,8 @@
 """The reader's panel as a reader meets it: its parts by the names they have for assistive technology."""
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -57,11 +58,14 @@ _HIGHLIGHTED = "name => [...(CSS.highlights.get(name) ?? [])].map((range) => ran
 
 @dataclass(frozen=True)
 class Panel:
-    """The panel on a page of the site."""
+    """The panel on a page of the site, and all that the page asks for."""
 
     page: Page
     stack: Stack
-    sent: list[Request]
+    sent: list[Request] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", lambda request: self.sent.append(request))
 
     @property
     def launcher(self) -> Locator:
@@ -100,8 +104,8 @@ class Panel:
         return self.root.get_by_role("alert")
 
     def button(self, name: str) -> Locator:
-        """A button of the panel."""
-        return self.root.get_by_role("button", name=name, exact=True)
+        """A button of the panel; behind its name may stand what it is about, or how much."""
+        return self.root.get_by_role("button", name=re.compile(rf"^{name}($|:| \()"))
 
     def visit(self, path: str = "docs/") -> None:
         """Load a page of the site."""

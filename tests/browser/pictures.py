@@ -75,7 +75,7 @@ def _panel(
         color_scheme=colours,  # pyright: ignore[reportArgumentType]
         reduced_motion="reduce",
     )
-    panel = Panel(context.new_page(), stack, [])
+    panel = Panel(context.new_page(), stack)
     panel.visit(page)
     yield panel
     context.close()

@@ -68,7 +68,7 @@ def _run(stack: Stack) -> dict[str, Any]:
     context = stack.browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.add_init_script(_WATCH)
-    panel = Panel(page, stack, [])
+    panel = Panel(page, stack)
     panel.visit("docs/api/sessions/")
     page.wait_for_load_state("networkidle")
     panel.launcher.click()

@@ -35,7 +35,6 @@ def test_a_page_loads_nothing_of_the_panel_and_asks_the_server_nothing_until_it_
     panel.page.wait_for_load_state("networkidle")
     before = [request.url for request in panel.sent]
     assert not [url for url in before if url.startswith(panel.stack.api)]
-    panel.launcher.hover()
     with panel.page.expect_request(lambda request: request.url not in before and request.url.endswith(".js")):
         panel.launcher.hover()
 
@@ -138,7 +137,7 @@ def test_a_second_tab_shows_the_answer_that_is_coming(panel: Panel, model: Model
     panel.open()
     panel.ask(QUESTION)
     expect(panel.answer).to_contain_text(BEGUN.strip())
-    second = Panel(panel.page.context.new_page(), panel.stack, [])
+    second = Panel(panel.page.context.new_page(), panel.stack)
     second.visit()
     second.open()
     expect(second.answer).to_contain_text(BEGUN.strip())
@@ -148,8 +147,7 @@ def test_a_second_tab_shows_the_answer_that_is_coming(panel: Panel, model: Model
 
 
 def test_two_tabs_that_begin_at_once_are_one_reader(panel: Panel) -> None:
-    second = Panel(panel.page.context.new_page(), panel.stack, [])
-    second.page.on("request", second.sent.append)
+    second = Panel(panel.page.context.new_page(), panel.stack)
     second.visit()
     for tab in (panel, second):
         tab.open()
@@ -173,10 +171,10 @@ def test_an_answer_that_broke_off_can_be_had_again(panel: Panel, model: Model) -
     model.says(BEGUN, "for a while, ", fault="error_event")
     panel.open()
     panel.ask(QUESTION)
-    expect(panel.root.get_by_role("button", name="Try again")).to_be_visible()
+    expect(panel.button("Try again")).to_be_visible()
     expect(panel.answer).to_contain_text(BEGUN.strip())
     model.says(BEGUN, REST)
-    panel.root.get_by_role("button", name="Try again").click()
+    panel.button("Try again").click()
     panel.shows(WHOLE)
     expect(panel.answers).to_have_count(1)
 

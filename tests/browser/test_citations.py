@@ -55,7 +55,7 @@ def test_a_citation_on_the_page_that_is_open_scrolls_there(panel: Panel) -> None
 
 def test_what_no_source_supports_is_marked(panel: Panel, model: Model) -> None:
     model.says(
-        "A session expires 30 days after it was last seen. [[30 days after it was last seen]] ",
+        "A session expires 30 days after it was last seen [[30 days after it was last seen]]. ",
         "The moon orbits the earth in 27 days.",
     )
     panel.open()
