@@ -45,11 +45,7 @@ def build_own_site(origin: str, base_url: str, api_url: str) -> Path:
     made_from = _digest(origin, base_url, api_url)
     if stamp.is_file() and stamp.read_text() == made_from:
         return built
-    npm = _npm()
-    lock = WEBSITE / "node_modules" / ".package-lock.json"
-    if not lock.is_file() or lock.stat().st_mtime < (WEBSITE / "package-lock.json").stat().st_mtime:
-        print("  installing the site's packages (once, a minute or two) ...", flush=True)
-        _run([*npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"])
+    npm = npm_with_packages()
     print("  building the site ...", flush=True)
     _run(
         [*npm, "run", "--silent", "build"],
@@ -59,6 +55,16 @@ def build_own_site(origin: str, base_url: str, api_url: str) -> Path:
     )
     stamp.write_text(made_from)
     return built
+
+
+def npm_with_packages() -> list[str]:
+    """Return how to call npm in `website/`, after its packages were installed if the lock says so."""
+    npm = _npm()
+    lock = WEBSITE / "node_modules" / ".package-lock.json"
+    if not lock.is_file() or lock.stat().st_mtime < (WEBSITE / "package-lock.json").stat().st_mtime:
+        print("  installing the site's packages (once, a minute or two) ...", flush=True)
+        _run([*npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"])
+    return npm
 
 
 @contextmanager

@@ -25,6 +25,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("contracts", (str(BIN / "lint-imports"),)),
     ("secrets", (sys.executable, "-m", "tests.secrets")),
     ("tests", (sys.executable, "-m", "pytest", "--durations=5", "--ignore=tests/faults", "--ignore=tests/browser")),
+    ("plugin", (sys.executable, "-m", "tests.plugin")),
     ("browser", (sys.executable, "-m", "tests.browser")),
     ("faults", FAULTS),
 )
