@@ -87,7 +87,7 @@ const stored: Omit<ListedAnswer, 'feedback'> = {
 let panel: PanelHandle;
 let host: HTMLElement;
 const onClose = vi.fn();
-const settle = () => act(async () => void (await new Promise((resolve) => setTimeout(resolve, 40))));
+const settle = () => act(async () => void (await new Promise((resolve) => setTimeout(resolve, 60))));
 const button = (name: string) => [...host.querySelectorAll('button')].find((one) => (one.getAttribute('aria-label') ?? one.textContent ?? '').startsWith(name));
 const click = async (name: string) => {
   await act(async () => button(name)!.click());

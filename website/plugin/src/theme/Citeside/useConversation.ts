@@ -66,7 +66,7 @@ export function useConversation(client: Client, channelName: string, active: boo
     reading.current = stream;
     stopWanted.current = false;
     dispatch({type: 'followed', key});
-    const batch = perFrame<StreamItem>((items) => dispatch({type: 'received', key, items}));
+    const batch = batched<StreamItem>((items) => dispatch({type: 'received', key, items}));
     try {
       for await (const item of stream) {
         if (reading.current !== stream) return;
@@ -174,13 +174,18 @@ export function asTrouble(error: unknown): Trouble {
   return {status: 0, code: 'unknown', detail: String(error)};
 }
 
-/** Collects values and gives them on once a frame: tokens come faster than anybody reads. */
-function perFrame<T>(give: (values: T[]) => void) {
+const EVERY = 33; // ms: two frames; painting a long answer costs more than reading its tokens
+
+/** Collects values and gives them on a few times a second: tokens come faster than anybody reads. */
+function batched<T>(give: (values: T[]) => void) {
   let values: T[] = [];
-  let frame = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const cancel = () => {
+    clearTimeout(timer);
+    timer = undefined;
+  };
   const flush = () => {
-    cancelAnimationFrame(frame);
-    frame = 0;
+    cancel();
     const ready = values;
     values = [];
     if (ready.length) give(ready);
@@ -188,9 +193,9 @@ function perFrame<T>(give: (values: T[]) => void) {
   return {
     add(value: T) {
       values.push(value);
-      frame ||= requestAnimationFrame(flush);
+      timer ??= setTimeout(flush, EVERY);
     },
     flush,
-    cancel: () => cancelAnimationFrame(frame),
+    cancel,
   };
 }
