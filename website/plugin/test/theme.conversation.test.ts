@@ -113,3 +113,9 @@ it('a question that never became a turn gives way to the next', () => {
   const state = after(asked, {type: 'failed', key: 'k', problem}, {type: 'asked', key: 'k2', question: {text: 'Again?', quote: null}});
   expect(state.turns.map((one) => one.key)).toEqual(['k2']);
 });
+
+it('begins a new thread when the one it asked in is gone', () => {
+  const problem = {status: 404, code: 'thread_unknown', detail: ''};
+  const state = after(asked, received(item('1:0', turn())), {...asked, key: 'k2'}, {type: 'failed', key: 'k2', problem});
+  expect([state.threadId, state.turns.length]).toEqual([null, 2]);
+});

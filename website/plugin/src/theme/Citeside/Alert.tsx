@@ -9,7 +9,16 @@ import {Pages} from './Sources';
 import {asTrouble} from './useConversation';
 
 /** Where the model or its store is at fault, the search may still work. */
-const SEARCHABLE = new Set(['model_unavailable', 'model_failed', 'timeout', 'truncated', 'filtered', 'overloaded', 'store_unavailable', 'internal', 'rate_limited']);
+const SEARCHABLE = new Set([
+  'model_unavailable',
+  'model_failed',
+  'timeout',
+  'truncated',
+  'filtered',
+  'overloaded',
+  'store_unavailable',
+  'internal',
+]);
 
 interface Props {
   trouble: Omit<Trouble, 'status'>;

@@ -41,8 +41,9 @@ export function Rating({feedback, rate}: {feedback: Feedback; rate(feedback: Non
           onSubmit={(event) => {
             event.preventDefault();
             const data = new FormData(event.currentTarget);
+            const given = (name: string) => String(data.get(name) ?? '').trim() || null;
             setForm(false);
-            void send({rating: 'down', reason: String(data.get('reason') ?? '') || null, note: String(data.get('note') ?? '').trim() || null});
+            void send({rating: 'down', reason: given('reason'), note: given('note')});
           }}
         >
           <fieldset>

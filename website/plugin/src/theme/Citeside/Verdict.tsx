@@ -69,10 +69,11 @@ function Widening({verdict, quote, limit, widen}: Props & {widen: (quote: Quote 
 function Wider({name, quote, limit, widen}: {name: string; quote: Quote; limit: number; widen: (quote: Quote) => void}) {
   const count = codePoints(quote.text);
   const over = count > limit;
+  const size = label(over ? 'overLimit' : 'characters', {count: count.toLocaleString(), limit: limit.toLocaleString()});
   return (
     <button type="button" className="citeside-button" disabled={over} onClick={() => widen(quote)}>
       {name}
-      <span className="citeside-muted"> ({label(over ? 'overLimit' : 'characters', {count: count.toLocaleString(), limit: limit.toLocaleString()})})</span>
+      <span className="citeside-muted"> ({size})</span>
     </button>
   );
 }

@@ -115,11 +115,14 @@ export function conversation(state: Conversation, action: Action): Conversation 
       }));
     case 'received':
       return action.items.reduce((before, item) => received(before, action.key, item), state);
-    case 'failed':
-      return withTurn(state, action.key, (turn) => ({
+    case 'failed': {
+      // A thread that is gone, or was another session's, is not asked again: the next question begins a new one.
+      const threadId = action.problem.code === 'thread_unknown' ? null : state.threadId;
+      return withTurn({...state, threadId}, action.key, (turn) => ({
         ...turn,
         answer: {...turn.answer, status: 'failed', step: null, waiting: null, problem: action.problem},
       }));
+    }
     case 'rated':
       return withTurn(state, action.key, (turn) => ({...turn, answer: {...turn.answer, feedback: action.feedback}}));
   }

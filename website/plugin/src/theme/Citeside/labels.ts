@@ -60,7 +60,6 @@ const catalogue = {
   checking: translate({id: 'citeside.checking', message: 'Checking the citations…'}),
   sending: translate({id: 'citeside.sending', message: 'Sending…'}),
   reconnecting: translate({id: 'citeside.reconnecting', message: 'Connecting again…'}),
-  done: translate({id: 'citeside.done', message: 'Answer complete.'}),
 
   verdictPartial: translate({id: 'citeside.verdictPartial', message: 'The quoted text answers only a part of this.'}),
   verdictInsufficient: translate({id: 'citeside.verdictInsufficient', message: 'The quoted text does not answer this.'}),
@@ -104,7 +103,7 @@ const catalogue = {
     message: 'The server does not answer. Check your connection and try again.',
   }),
   problemSession: translate({id: 'citeside.problemSession', message: 'Your session has ended. Ask again to begin a new one.'}),
-  problemGone: translate({id: 'citeside.problemGone', message: 'This conversation does not exist any more.'}),
+  problemGone: translate({id: 'citeside.problemGone', message: 'This conversation does not exist any more. Ask again to begin a new one.'}),
   problemRunning: translate({
     id: 'citeside.problemRunning',
     message: 'An answer in this conversation is still being written. Your question is back in the box.',

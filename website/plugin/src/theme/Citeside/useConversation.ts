@@ -88,7 +88,10 @@ export function useConversation(client: Client, channelName: string, active: boo
         if (turn && turn.turnId === null) giveBack(turn.question.text);
         reading.current = null;
         await open(threadId);
-      } else dispatch({type: 'failed', key, problem});
+      } else {
+        if (problem.code === 'thread_unknown') client.current.set(null);
+        dispatch({type: 'failed', key, problem});
+      }
     } finally {
       batch.cancel();
       if (reading.current === stream) reading.current = null;
