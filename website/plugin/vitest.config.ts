@@ -4,11 +4,14 @@ import {fileURLToPath} from 'node:url';
 
 import {defineConfig} from 'vitest/config';
 
-const stub = (name: string) => fileURLToPath(new URL(`test/stubs/${name}.ts`, import.meta.url));
+const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const stub = (name: string) => file(`test/stubs/${name}.ts`);
 
 export default defineConfig({
   resolve: {
     alias: {
+      'docusaurus-plugin-citeside/client': file('src/client/index.ts'),
+      'docusaurus-plugin-citeside/page': file('src/page'),
       '@docusaurus/Translate': stub('translate'),
       '@generated/docusaurus.config': stub('site-config'),
       '@generated/globalData': stub('global-data'),

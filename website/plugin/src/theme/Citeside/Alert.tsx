@@ -1,8 +1,8 @@
 // Says what went wrong and what can be done: wait and try again, or search without the model.
 
 import {useEffect, useState} from 'react';
-import type {Client, FoundPassage} from '../../client';
-import {where} from '../../page/site';
+import type {Client, FoundPassage} from 'docusaurus-plugin-citeside/client';
+import {where} from 'docusaurus-plugin-citeside/page/site';
 import type {Trouble} from './conversation';
 import {label, sentence} from './labels';
 import {Pages} from './Sources';

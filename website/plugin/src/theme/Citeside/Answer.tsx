@@ -1,7 +1,7 @@
 // One answer: its sources, its text, what it lacks, how it ended, and what the reader can do with it.
 
 import {memo, useMemo} from 'react';
-import type {Client, Quote} from '../../client';
+import type {Client, Quote} from 'docusaurus-plugin-citeside/client';
 import {Alert} from './Alert';
 import {CopyButton} from './CopyButton';
 import type {Answer as Answered, Turn} from './conversation';

@@ -1,8 +1,8 @@
 // A numbered marker: shows the quote it rests on, goes to it in the page, and gives a link to it.
 
 import {useEffect, useId, useLayoutEffect, useRef, useState} from 'react';
-import {reveal, shareLink} from '../../page/passage';
-import {visit} from '../../page/site';
+import {reveal, shareLink} from 'docusaurus-plugin-citeside/page/passage';
+import {visit} from 'docusaurus-plugin-citeside/page/site';
 import {CopyButton} from './CopyButton';
 import {label} from './labels';
 import type {Cited} from './marks';

@@ -2,8 +2,8 @@
 
 import {memo, useLayoutEffect} from 'react';
 import type {RefObject} from 'react';
-import {codePoints} from '../../client';
-import type {Quote} from '../../client';
+import {codePoints} from 'docusaurus-plugin-citeside/client';
+import type {Quote} from 'docusaurus-plugin-citeside/client';
 import {label} from './labels';
 
 const NEAR = 200; // code points left when the counter shows

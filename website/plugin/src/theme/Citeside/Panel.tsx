@@ -3,10 +3,10 @@
 import {useCallback, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState} from 'react';
 import type {Ref} from 'react';
 import {flushSync} from 'react-dom';
-import type {Client, Config, Quote} from '../../client';
-import type {PanelHandle} from '../../page/panel';
-import {clearMarks, mark} from '../../page/passage';
-import {options, where} from '../../page/site';
+import type {Client, Config, Quote} from 'docusaurus-plugin-citeside/client';
+import type {PanelHandle} from 'docusaurus-plugin-citeside/page/panel';
+import {clearMarks, mark} from 'docusaurus-plugin-citeside/page/passage';
+import {options, where} from 'docusaurus-plugin-citeside/page/site';
 import {Alert} from './Alert';
 import {Announcer} from './Announcer';
 import {Answer, stepOf} from './Answer';

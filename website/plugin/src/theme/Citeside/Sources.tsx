@@ -1,7 +1,7 @@
 // The sources of an answer: what was found while the reader waits, what is cited afterwards.
 
 import {useEffect, useId, useState} from 'react';
-import {visit} from '../../page/site';
+import {visit} from 'docusaurus-plugin-citeside/page/site';
 import {go} from './Citation';
 import {label} from './labels';
 import type {Cited} from './marks';

@@ -1,7 +1,7 @@
 // The reader's own conversations: open, rename, delete, and delete everything.
 
 import {useCallback, useEffect, useRef, useState} from 'react';
-import type {Client, Thread} from '../../client';
+import type {Client, Thread} from 'docusaurus-plugin-citeside/client';
 import {Alert} from './Alert';
 import type {Trouble} from './conversation';
 import {label} from './labels';

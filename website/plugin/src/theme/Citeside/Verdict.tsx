@@ -1,9 +1,9 @@
 // What a quoted text lacks for an answer, and the wider texts that could be asked instead.
 
 import {useMemo} from 'react';
-import {codePoints} from '../../client';
-import type {Quote, Verdict as Judged} from '../../client';
-import {pageText, section} from '../../page/passage';
+import {codePoints} from 'docusaurus-plugin-citeside/client';
+import type {Quote, Verdict as Judged} from 'docusaurus-plugin-citeside/client';
+import {pageText, section} from 'docusaurus-plugin-citeside/page/passage';
 import {label} from './labels';
 
 interface Props {
@@ -52,10 +52,11 @@ function Widening({verdict, quote, limit, widen}: Props & {widen: (quote: Quote 
     [verdict, quote],
   );
   if (!verdict.widen.length) return null;
+  const same = offers.section?.text === offers.page?.text; // on a page's introduction the section is all of the page
   return (
     <div className="citeside-buttons" role="group" aria-label={label('widen')}>
       <span>{label('widen')}</span>
-      {offers.section && <Wider name={label('useSection')} quote={offers.section} limit={limit} widen={widen} />}
+      {offers.section && !same && <Wider name={label('useSection')} quote={offers.section} limit={limit} widen={widen} />}
       {offers.page && <Wider name={label('usePage')} quote={offers.page} limit={limit} widen={widen} />}
       {verdict.widen.includes('docs') && (
         <button type="button" className="citeside-button" onClick={() => widen(null)}>

@@ -1,7 +1,7 @@
 // A conversation as the panel shows it: a pure reducer over what the server lists and what its streams say.
 
-import {codePoints, utf16} from '../../client';
-import type {ListedAnswer, MessagePage, Quote, StreamEvent, StreamItem, Verdict} from '../../client';
+import {codePoints, utf16} from 'docusaurus-plugin-citeside/client';
+import type {ListedAnswer, MessagePage, Quote, StreamEvent, StreamItem, Verdict} from 'docusaurus-plugin-citeside/client';
 
 export type Ended = Extract<StreamEvent, {event: 'end'}>;
 export type Step = Extract<StreamEvent, {event: 'status'}>['step'];

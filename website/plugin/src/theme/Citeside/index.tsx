@@ -3,10 +3,10 @@
 import {createRef} from 'react';
 import {flushSync} from 'react-dom';
 import {createRoot} from 'react-dom/client';
-import {browserStore, createClient} from '../../client';
-import type {Controls, PanelHandle} from '../../page/panel';
-import {options} from '../../page/site';
-import {adopt} from '../../page/style';
+import {browserStore, createClient} from 'docusaurus-plugin-citeside/client';
+import type {Controls, PanelHandle} from 'docusaurus-plugin-citeside/page/panel';
+import {options} from 'docusaurus-plugin-citeside/page/site';
+import {adopt} from 'docusaurus-plugin-citeside/page/style';
 import {Panel} from './Panel';
 import {css} from './styles';
 

@@ -1,7 +1,7 @@
 // Every text of the panel: English here, other languages in `locales/`, a site's own wording in the option `labels`.
 
 import {translate} from '@docusaurus/Translate';
-import {options} from '../../page/site';
+import {options} from 'docusaurus-plugin-citeside/page/site';
 
 const catalogue = {
   title: translate({id: 'citeside.title', message: 'Ask the docs'}),

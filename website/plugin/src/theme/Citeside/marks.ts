@@ -1,6 +1,6 @@
 // Finds where in an answer's text the citations and the unsupported sentences stand, in UTF-16 as tokens need them.
 
-import {utf16} from '../../client';
+import {utf16} from 'docusaurus-plugin-citeside/client';
 import type {Answer} from './conversation';
 
 /** What a citation marker leads to; the quote is known once the answer is stored. */

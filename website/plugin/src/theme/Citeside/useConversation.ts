@@ -1,9 +1,9 @@
 // Ties the conversation to the client: asks, follows streams, and shows what other tabs and earlier visits began.
 
 import {useCallback, useEffect, useMemo, useReducer, useRef} from 'react';
-import {Problem} from '../../client';
-import type {Client, MessagePage, Quote, StreamItem, TurnStream} from '../../client';
-import {where} from '../../page/site';
+import {Problem} from 'docusaurus-plugin-citeside/client';
+import type {Client, MessagePage, Quote, StreamItem, TurnStream} from 'docusaurus-plugin-citeside/client';
+import {where} from 'docusaurus-plugin-citeside/page/site';
 import {conversation, empty, running} from './conversation';
 import type {Conversation, Feedback, Trouble, Turn} from './conversation';
 
