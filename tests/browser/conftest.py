@@ -49,7 +49,5 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 @pytest.fixture
 def panel(page: Page, stack: Stack, model: Model) -> Panel:
-    """The panel, closed, on the first page of the docs."""
-    panel = Panel(page, stack)
-    panel.visit()
-    return panel
+    """The panel; no page of the site is shown yet."""
+    return Panel(page, stack)

@@ -110,10 +110,13 @@ class Panel:
     def visit(self, path: str = "docs/") -> None:
         """Load a page of the site."""
         self.page.goto(self.stack.site + path)
-        expect(self.launcher.or_(self.root).first).to_be_visible()
+        # Docusaurus replaces code blocks and tabs once it has hydrated; what was marked in them before is lost.
+        expect(self.page.locator("html")).to_have_attribute("data-has-hydrated", "true")
 
     def open(self) -> None:
-        """Open the panel with the mouse."""
+        """Open the panel with the mouse, on the first page of the docs if none is shown."""
+        if self.page.url == "about:blank":
+            self.visit()
         self.launcher.click()
         expect(self.box).to_be_focused()
 
@@ -130,6 +133,11 @@ class Panel:
     def ends(self) -> None:
         """Wait until nothing is being answered."""
         expect(self.button("Stop")).to_be_hidden()
+
+    def lose_the_server(self) -> None:
+        """Cut the connections to the server, and let no new one through."""
+        self.stack.wire.refusing = True
+        self.stack.wire.reset()
 
     def drag(self, first: str, last: str | None = None, root: str = ARTICLE) -> str:
         """Mark text with the mouse, from the first words to the last, and return it as the browser gives it."""

@@ -59,7 +59,7 @@ def main() -> int:
             _take(panel.page, "citation")
         with _panel(stack) as panel:
             panel.open()
-            stack.wire.refusing = True
+            panel.lose_the_server()
             panel.ask(QUESTION)
             expect(panel.alert).to_be_visible(timeout=20_000)
             _take(panel.page, "error")

@@ -75,6 +75,7 @@ def test_the_panel_has_the_colours_of_the_page(panel: Panel) -> None:
 
 
 def test_sentences_are_announced_and_not_letters(panel: Panel, model: Model) -> None:
+    panel.open()
     panel.page.evaluate("""
         window.announced = [];
         new MutationObserver(() => {
@@ -84,7 +85,6 @@ def test_sentences_are_announced_and_not_letters(panel: Panel, model: Model) -> 
     """)
     words = "A session lasts 30 days. It is renewed by each use.".split(" ")
     model.says(*(f"{word} " for word in words), "[[30 days after it was last seen]]", pace=0.01)
-    panel.open()
     panel.ask(QUESTION)
     panel.shows("It is renewed by each use.")
     panel.page.wait_for_function("announced.some((text) => text.includes('A session lasts 30 days.'))")

@@ -32,6 +32,7 @@ def test_a_click_opens_the_panel_and_a_question_gets_an_answer_with_its_source(p
 
 
 def test_a_page_loads_nothing_of_the_panel_and_asks_the_server_nothing_until_it_is_wanted(panel: Panel) -> None:
+    panel.visit()
     panel.page.wait_for_load_state("networkidle")
     before = [request.url for request in panel.sent]
     assert not [url for url in before if url.startswith(panel.stack.api)]
@@ -40,6 +41,7 @@ def test_a_page_loads_nothing_of_the_panel_and_asks_the_server_nothing_until_it_
 
 
 def test_the_shortcut_opens_and_closes_the_panel(panel: Panel) -> None:
+    panel.visit()
     panel.page.keyboard.press("Control+i")
     expect(panel.box).to_be_focused()
     panel.page.keyboard.press("Control+i")
@@ -54,6 +56,7 @@ def test_escape_closes_the_panel_and_gives_the_focus_back(panel: Panel) -> None:
 
 
 def test_the_keyboard_alone_asks(panel: Panel) -> None:
+    panel.visit()
     panel.launcher.focus()
     panel.page.keyboard.press("Enter")
     expect(panel.box).to_be_focused()
@@ -123,9 +126,8 @@ def test_an_answer_waits_for_a_network_that_is_away(panel: Panel, model: Model) 
     panel.open()
     panel.ask(QUESTION)
     expect(panel.answer).to_contain_text(BEGUN.strip())
-    panel.stack.wire.refusing = True
     with panel.page.expect_event("requestfailed", lambda request: "/turns/" in request.url):
-        panel.stack.wire.reset()
+        panel.lose_the_server()
     model.go_on()
     panel.stack.wire.refusing = False
     panel.shows(WHOLE)
@@ -138,7 +140,6 @@ def test_a_second_tab_shows_the_answer_that_is_coming(panel: Panel, model: Model
     panel.ask(QUESTION)
     expect(panel.answer).to_contain_text(BEGUN.strip())
     second = Panel(panel.page.context.new_page(), panel.stack)
-    second.visit()
     second.open()
     expect(second.answer).to_contain_text(BEGUN.strip())
     model.go_on()
@@ -148,7 +149,6 @@ def test_a_second_tab_shows_the_answer_that_is_coming(panel: Panel, model: Model
 
 def test_two_tabs_that_begin_at_once_are_one_reader(panel: Panel) -> None:
     second = Panel(panel.page.context.new_page(), panel.stack)
-    second.visit()
     for tab in (panel, second):
         tab.open()
     for tab in (panel, second):
@@ -159,7 +159,7 @@ def test_two_tabs_that_begin_at_once_are_one_reader(panel: Panel) -> None:
 
 
 def test_a_link_with_a_question_fills_it_in_and_does_not_send_it(panel: Panel) -> None:
-    panel.page.goto(panel.stack.site + "docs/?ask=" + "How%20long%20does%20a%20session%20last%3F")
+    panel.visit("docs/?ask=How%20long%20does%20a%20session%20last%3F")
     expect(panel.box).to_have_value(QUESTION)
     panel.page.wait_for_load_state("networkidle")
     assert panel.bodies() == []

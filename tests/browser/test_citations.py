@@ -9,8 +9,8 @@ LASTS = "A session expires 30 days after it was last seen"
 
 
 def test_a_citation_shows_its_quote_and_leads_to_it_without_a_reload(panel: Panel) -> None:
-    panel.page.evaluate("window.stillHere = true")
     panel.open()
+    panel.page.evaluate("window.stillHere = true")
     panel.ask("How long does a session last?")
     panel.shows("A session lasts 30 days.")
     marker = panel.answer.get_by_label("Source 1: Sessions")

@@ -78,6 +78,7 @@ def test_a_reader_has_everything_deleted(panel: Panel) -> None:
 
 
 def test_a_token_that_is_void_is_renewed_without_a_word(panel: Panel) -> None:
+    panel.visit()
     panel.page.evaluate(
         "key => localStorage.setItem(key, JSON.stringify({session_id: '019abf3e-6c1d-7c4e-9a55-0b7a4e2d9d10',"
         " token: 'void', expires_at: '2126-01-01T00:00:00Z'}))",

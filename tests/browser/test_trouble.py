@@ -43,8 +43,8 @@ def test_a_hostile_answer_runs_nothing_and_asks_nobody(panel: Panel, model: Mode
 
 
 def test_a_server_that_is_away_is_said_in_words_and_asked_again(panel: Panel) -> None:
-    panel.stack.wire.refusing = True
     panel.open()
+    panel.lose_the_server()
     panel.ask(QUESTION)
     expect(panel.alert).to_be_visible(timeout=20_000)
     said = panel.alert.inner_text()
@@ -60,7 +60,6 @@ def test_blocked_storage_keeps_nothing_and_still_answers(panel: Panel) -> None:
         for (const name of ['localStorage', 'sessionStorage'])
             Object.defineProperty(window, name, {get() { throw new DOMException('denied', 'SecurityError'); }});
     """)
-    panel.visit()
     panel.open()
     panel.ask(QUESTION)
     panel.shows("A session lasts 30 days.")
