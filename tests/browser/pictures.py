@@ -14,8 +14,8 @@ from tests.browser.stack import Stack, open_stack
 FOLDER = Path(__file__).parents[2] / "website" / "static" / "img" / "panel"
 QUESTION = "How long does a session last?"
 ANSWER = (
-    "A session expires **30 days** after it was last seen. [[30 days after it was last seen]] "
-    "Using the session renews it. [[30 days after it was last seen]]"
+    "A session expires **30 days** after it was last seen [[30 days after it was last seen]]. "
+    "Using the session renews it [[30 days after it was last seen]]."
 )
 LASTS = "A session expires 30 days after it was last seen: expires_at is last_seen_at plus 30 days."
 
