@@ -159,7 +159,7 @@ def resolve(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[Pass
 
 def locate(claim: str, text: str) -> Span:
     """Return where `text` says `claim`: its very words if they stand there, else the unit that supports it best."""
-    plain = _NOT_WORDS.sub("", claim.lstrip(" .,;:!?…。！？")).strip()
+    plain = _plain(claim)
     if verbatim := find_verbatim(plain, text):
         return verbatim
     found = quotable(text)
@@ -167,6 +167,11 @@ def locate(claim: str, text: str) -> Span:
         return Span(start=0, end=len(text))
     sentences = [plain[u.start : u.end] for u in quotable(plain)] or [plain]
     return max((_best(sentence, text, found) for sentence in reversed(sentences)), key=lambda best: best[0])[1]
+
+
+def _plain(claim: str) -> str:
+    """Return a claim without Markdown's signs, and without the punctuation of the sentence before it."""
+    return _NOT_WORDS.sub("", claim.lstrip(" .,;:!?…。！？")).strip()
 
 
 def _best(sentence: str, text: str, found: Sequence[Unit]) -> tuple[float, Span]:
@@ -222,9 +227,15 @@ def _states(unit: Unit, words: str) -> bool:
 
 
 def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[Passage]) -> tuple[Span, ...]:
-    """Return the sentences of an answer that no passage they cite supports."""
+    """Return the sentences of an answer that no passage they cite supports; one it says itself is never among them."""
     return tuple(
         Span(start=statement.start, end=statement.end)
         for statement in statements(text, marks)
-        if support(statement.text, "\n\n".join(passages[n - 1].text for n in statement.markers)) < DOUBTED
+        if _is_doubted(statement.text, [passages[n - 1].text for n in statement.markers])
     )
+
+
+def _is_doubted(sentence: str, cited: Sequence[str]) -> bool:
+    if support(sentence, "\n\n".join(cited)) >= DOUBTED:
+        return False
+    return not any(find_verbatim(_plain(sentence), text) for text in cited)

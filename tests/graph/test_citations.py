@@ -169,6 +169,13 @@ def test_a_marker_on_a_line_of_its_own_speaks_for_the_line_before() -> None:
     ]
 
 
+def test_a_sentence_of_the_passage_is_never_doubted() -> None:
+    # "expires_at" begins no sentence, so that the denial behind it seems to be part of the one before.
+    said = passage("Using the session renews it. expires_at is written once an hour, so that reading does not write.")
+    for text, doubted in (("Using the **session** renews it [1].", False), ("Using the session ends it [1].", True)):
+        assert bool(unsupported(text, [(1, text.index("[1]"))], [said])) == doubted
+
+
 def test_a_citation_carries_the_page_it_leads_to() -> None:
     assert resolve("Yes [1]", [(1, 4)], [passage("Yes.")]) == (
         Citation(
