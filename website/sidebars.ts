@@ -50,6 +50,7 @@ const sidebars: SidebarsConfig = {
         'decisions/contracts',
         'decisions/embedded-parts',
         'decisions/selected-text-rule',
+        'decisions/panel',
       ],
     },
   ],
