@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +26,11 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("contracts", (str(BIN / "lint-imports"),)),
     ("secrets", (sys.executable, "-m", "tests.secrets")),
     ("tests", (sys.executable, "-m", "pytest", "--durations=5", "--ignore=tests/faults", "--ignore=tests/browser")),
-    ("plugin", (sys.executable, "-m", "tests.plugin")),
     ("browser", (sys.executable, "-m", "tests.browser")),
     ("faults", FAULTS),
 )
+
+PLUGIN = ("plugin", (sys.executable, "-m", "tests.plugin"))
 
 
 OTHER_PYTHONS = ("3.11", "3.13")
@@ -56,8 +58,15 @@ class Test:
             return subprocess.run([*FAULTS, "--whole", *args.pytest], cwd=ROOT).returncode
         if args.pytest:
             return subprocess.run([sys.executable, "-m", "pytest", *args.pytest], cwd=ROOT).returncode
-        rows = [_step(name, words) for name, words in STEPS]
-        rows += [_quick(version) for version in OTHER_PYTHONS if version != _running()]
+        with ThreadPoolExecutor(max_workers=1) as other_core:
+            beside = [other_core.submit(_step, *PLUGIN, told_later=True)]
+            others = [version for version in OTHER_PYTHONS if version != _running()]
+            beside += [other_core.submit(_quick, version) for version in others]
+            rows: list[Row] = []
+            for name, words in STEPS:
+                if name == "browser":  # it builds the site with the packages that the plugin's step installs
+                    rows += [step.result() for step in beside]
+                rows.append(_step(name, words))
         print("\nstep         seconds")
         for name, seconds, outcome in rows:
             print(f"{name:<13}{seconds:>7.1f}  {outcome}")
@@ -69,10 +78,18 @@ command = Test()
 Row = tuple[str, float, str]
 
 
-def _step(name: str, words: Sequence[str], **env: str) -> Row:
-    print(f"== {name}", flush=True)
+def _step(name: str, words: Sequence[str], *, told_later: bool = False, **env: str) -> Row:
+    """Run a step; what one prints that runs beside others is told when it has ended."""
     began = time.monotonic()
-    code = subprocess.run(words, cwd=ROOT, env={**os.environ, **env}).returncode
+    if not told_later:
+        print(f"== {name}", flush=True)
+    output = subprocess.PIPE if told_later else None
+    done = subprocess.run(
+        words, cwd=ROOT, env={**os.environ, **env}, stdout=output, stderr=subprocess.STDOUT if output else None
+    )
+    if told_later:
+        print(f"== {name}, beside the steps above\n{done.stdout.decode(errors='replace')}", flush=True)
+    code = done.returncode
     return name, time.monotonic() - began, "ok" if code == 0 else f"FAILED ({code})"
 
 
@@ -83,7 +100,7 @@ def _quick(version: str) -> Row:
     if python is None:
         return name, 0.0, "not run: this machine has no such Python"
     env = {"CITESIDE_PYTHON": python, "CITESIDE_VENV": str(ROOT / f".venv-{version}")}
-    return _step(name, ["./run", "test", "--", "-q", *QUICK], **env)
+    return _step(name, ["./run", "test", "--", "-q", *QUICK], told_later=True, **env)
 
 
 def _pythons(version: str) -> list[str]:
