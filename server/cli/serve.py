@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from graph.errors import CitesideError, ConfigurationError
+from server.cli.reingest import duration, reingesting
 
 if TYPE_CHECKING:
     import uvicorn
@@ -47,6 +48,13 @@ class Serve:
             "--workers", type=int, default=1, metavar="N", help="processes to serve with; more than one need QDRANT_URL"
         )
 
+        parser.add_argument(
+            "--reingest", metavar="URL", help="ingest this site or sitemap now and again, while the server serves"
+        )
+        parser.add_argument(
+            "--every", type=duration, default="6h", metavar="TIME", help="how often, such as 30m or 6h (default: 6h)"
+        )
+
     def run(self, args: argparse.Namespace, settings: "Settings") -> int:
         """Serve; when the start fails, say why in one line."""
         given = {name: getattr(args, name) for name in ("host", "port") if getattr(args, name) is not None}
@@ -55,7 +63,8 @@ class Serve:
             raise ConfigurationError(f"--workers {args.workers}: one is the least")
         if args.workers > 1:
             _several_can_share(settings)
-        with listen(settings.host, settings.port) as listening:
+        follow = reingesting(args.reingest, args.every, settings.data_dir) if args.reingest else nullcontext()
+        with listen(settings.host, settings.port) as listening, follow:
             return _serve(settings, listening) if args.workers == 1 else _supervise(settings, listening, args.workers)
 
 
