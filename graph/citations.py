@@ -17,6 +17,7 @@ _MARKER = re.compile(r"[\[【](?=[\d\s,;]{1,24}[\]】])\s*(\d{1,3}(?:\s*[,;]\s*\
 _BEGUN = re.compile(r" ?[\[【][\d\s,;]{0,24}\Z| \Z")
 _TICKS = re.compile(r"`+|\n")
 _SHOWN = re.compile(r" ?\[\d{1,3}\]")
+_OF_THE_SENTENCE_BEFORE = re.compile(r"(?:\[\d{1,3}\] ?)*")
 _INSIDE = re.compile(
     r"[^\W\u2e80-\uffff]{2}"
 )  # of a word, in scripts that set words apart: not Chinese, Japanese, Korean
@@ -216,10 +217,18 @@ def statements(text: str, marks: Sequence[tuple[int, int]]) -> list[Statement]:
         if not spoken[i] and "\n" not in text[found[i].end : found[i + 1].start]:
             spoken[i] = spoken[i + 1]
     return [
-        Statement(unit.start, unit.end, stated, tuple(markers))
+        Statement(begin, unit.end, stated, tuple(markers))
         for unit, markers in zip(found, spoken, strict=True)
-        if (stated := _SHOWN.sub("", text[unit.start : unit.end]).strip()) and _states(unit, stated)
+        if (begin := _begin(unit, text)) < unit.end
+        and (stated := _SHOWN.sub("", text[begin : unit.end]).strip())
+        and _states(unit, stated)
     ]
+
+
+def _begin(unit: Unit, text: str) -> int:
+    """Return where a unit begins behind the markers that stand after the full stop before it."""
+    markers = _OF_THE_SENTENCE_BEFORE.match(text, unit.start, unit.end)
+    return markers.end() if markers else unit.start
 
 
 def _states(unit: Unit, words: str) -> bool:

@@ -202,7 +202,7 @@ def test_the_sentences_of_an_answer_know_their_markers() -> None:
     assert statements(text, marks) == [
         Statement(10, 30, "A notebook is small.", (1,)),
         Statement(31, 49, "It holds 15 pages.", (1,)),
-        Statement(50, 83, "Sharing needs an account.", (2,)),
+        Statement(54, 83, "Sharing needs an account.", (2,)),
         Statement(120, 137, "Nobody says this.", ()),
     ]
 
