@@ -17,7 +17,7 @@ _MARKER = re.compile(r"[\[【](?=[\d\s,;]{1,24}[\]】])\s*(\d{1,3}(?:\s*[,;]\s*\
 _BEGUN = re.compile(r" ?[\[【][\d\s,;]{0,24}\Z| \Z")
 _TICKS = re.compile(r"`+|\n")
 _SHOWN = re.compile(r" ?\[\d{1,3}\]")
-_OF_THE_SENTENCE_BEFORE = re.compile(r"(?:\[\d{1,3}\] ?)*")
+_OF_THE_SENTENCE_BEFORE = re.compile(r"(?:\[\d{1,3}\] ?)+")
 _INSIDE = re.compile(
     r"[^\W\u2e80-\uffff]{2}"
 )  # of a word, in scripts that set words apart: not Chinese, Japanese, Korean
@@ -219,9 +219,8 @@ def statements(text: str, marks: Sequence[tuple[int, int]]) -> list[Statement]:
     return [
         Statement(begin, unit.end, stated, tuple(markers))
         for unit, markers in zip(found, spoken, strict=True)
-        if (begin := _begin(unit, text)) < unit.end
-        and (stated := _SHOWN.sub("", text[begin : unit.end]).strip())
-        and _states(unit, stated)
+        for begin in [_begin(unit, text)]
+        if (stated := _SHOWN.sub("", text[begin : unit.end]).strip()) and _states(unit, stated)
     ]
 
 

@@ -51,5 +51,5 @@ def _repeat(source: str, every: float, data_dir: Path, stopping: threading.Event
                     child.terminate()
                     child.wait()
         if child.returncode and not stopping.is_set():
-            print(f"citeside serve: {source} was not ingested; tried again in {every:.0f} s", file=sys.stderr)
+            print(f"citeside serve: {source} was not ingested; it is tried again in {every:.0f} s", file=sys.stderr)
         stopping.wait(every)

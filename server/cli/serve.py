@@ -41,13 +41,12 @@ class Serve:
     help = "Serve the API on this machine."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the address and the number of workers."""
+        """Declare the address, the number of workers, and the site to follow."""
         parser.add_argument("--host", help="address to listen on (default: CITESIDE_HOST, else 127.0.0.1)")
         parser.add_argument("--port", type=int, help="port to listen on, 0 for any (default: CITESIDE_PORT, else 8000)")
         parser.add_argument(
             "--workers", type=int, default=1, metavar="N", help="processes to serve with; more than one need QDRANT_URL"
         )
-
         parser.add_argument(
             "--reingest", metavar="URL", help="ingest this site or sitemap now and again, while the server serves"
         )
