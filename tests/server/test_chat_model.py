@@ -288,3 +288,22 @@ async def test_a_connection_serves_the_next_turn_and_is_closed_in_the_end() -> N
         await chat_model.aclose()
         await asyncio.wait_for(closed.wait(), 5)
     assert served == [3]
+
+
+async def test_the_proxy_of_the_environment_is_asked_unless_it_is_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with mock_openai(Script()) as address:
+        monkeypatch.setenv("http_proxy", address.removesuffix("/v1"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        for exempt in (False, True):
+            if exempt:
+                monkeypatch.setenv("no_proxy", "model.invalid")
+            chat_model = make(LeanChatOpenAI, "http://model.invalid/v1")
+            try:
+                if exempt:
+                    with pytest.raises(OSError, match=r"model\.invalid"):
+                        await anext(aiter(chat_model.astream(ASKED)))
+                else:
+                    assert [chunk async for chunk in chat_model.astream(ASKED)]
+            finally:
+                await closed(chat_model)
