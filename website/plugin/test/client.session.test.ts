@@ -17,30 +17,54 @@ function memory(): Store & {kept: Map<string, string>} {
   };
 }
 
-/** Locks as those of a browser: whoever asks for a name waits until it is free. */
+/** The storage of two tabs: what one writes the other reads `delay` ms later, as between a browser's processes. */
+function shared(delay: number): [Store, Store] {
+  const [first, second] = [memory(), memory()];
+  const writing = (own: Store, other: Store): Store => ({
+    get: own.get,
+    set(key, value) {
+      own.set(key, value);
+      setTimeout(() => other.set(key, value), delay);
+    },
+    remove: own.remove,
+  });
+  return [writing(first, second), writing(second, first)];
+}
+
+/** Locks as those of a browser: whoever asks for a name waits until it is free, or is told at once that it is not. */
 function lockManager(): LockManager {
   const queues = new Map<string, Promise<unknown>>();
   return {
-    request: (name: string, act: () => Promise<unknown>) => {
-      const turn = (queues.get(name) ?? Promise.resolve()).then(act);
-      queues.set(
-        name,
-        turn.catch(() => null),
-      );
+    request: (name: string, ...[given, then]: [unknown, unknown]) => {
+      const act = (then ?? given) as (lock: object | null) => Promise<unknown>;
+      const before = queues.get(name);
+      if (before && (given as LockOptions).ifAvailable) return Promise.resolve(act(null));
+      const turn = (before ?? Promise.resolve()).then(() => act({name}));
+      const left = turn.then(() => {}, () => {}).then(() => queues.get(name) === left && queues.delete(name));
+      queues.set(name, left);
       return turn;
     },
   } as unknown as LockManager;
 }
 
-test('two tabs that begin at once share one session', async () => {
+test.each([0, 200])('two tabs that begin at once share one session, though a store takes %i ms to tell', async (delay) => {
   const {url, paths, asked} = await serve({'GET /threads': (_, response) => json(response, 200, PAGE)});
-  const [store, locks] = [memory(), lockManager()];
-  const tabs = [createClient({apiUrl: url, store, locks}), createClient({apiUrl: url, store, locks})];
+  const locks = lockManager();
+  const tabs = shared(delay).map((store) => createClient({apiUrl: url, store, locks}));
   await Promise.all([...tabs, ...tabs].map((tab) => tab.threads()));
   expect(paths().filter((path) => path === 'POST /sessions')).toEqual(['POST /sessions']);
   expect(new Set(asked.filter(({path}) => path === '/threads').map(({headers}) => headers.authorization))).toEqual(
     new Set(['Bearer token-1']),
   );
+});
+
+test('a tab that comes just after another got its session reads it too', async () => {
+  const {url, paths} = await serve({'GET /threads': (_, response) => json(response, 200, PAGE)});
+  const locks = lockManager();
+  const [first, second] = shared(200).map((store) => createClient({apiUrl: url, store, locks}));
+  await first!.threads();
+  await second!.threads();
+  expect(paths()).toEqual(['POST /sessions', 'GET /threads', 'GET /threads']);
 });
 
 test('what a client does at once needs one session, also without locks', async () => {

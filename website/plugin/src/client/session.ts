@@ -67,8 +67,8 @@ export function keptSession(options: {
         const token = session.stored();
         return token === refused ? null : token;
       };
-      const renewed = async (): Promise<string> => {
-        const token = usable(); // another tab was faster
+      const renewed = async (waited: boolean): Promise<string> => {
+        const token = waited ? await appearing(usable) : usable(); // another tab was faster
         if (token) return token;
         const given = await mint();
         session.drop();
@@ -92,14 +92,36 @@ export function keptSession(options: {
   return session;
 }
 
-/** Does something while no other tab does; where the browser has no locks or refuses them, there is no other tab. */
-async function exclusively<T>(locks: LockManager | null, name: string, act: () => Promise<T>): Promise<T> {
-  if (!locks) return act();
-  let began = false;
-  try {
-    return await locks.request(name, () => ((began = true), act()));
-  } catch (error) {
-    if (began) throw error;
-    return act(); // blocked storage blocks locks as well
-  }
+/** Until what one tab stored can be read in every other one: browsers pass it on between processes in their own time. */
+const SEEN = 500; // ms; on a busy machine 30 ms were seen
+
+/**
+ * Does something while no other tab does, and keeps the others waiting until they can read what it stored. Each is told
+ * whether it had to wait. Where the browser has no locks or refuses them, there is no other tab.
+ */
+function exclusively<T>(locks: LockManager | null, name: string, act: (waited: boolean) => Promise<T>): Promise<T> {
+  if (!locks) return act(false);
+  return new Promise<T>((resolve) => {
+    const holding = (waited: boolean) => async (lock: Lock | null) => {
+      if (!lock) return false;
+      const done = act(waited);
+      resolve(done);
+      await done.then(() => pause(SEEN), () => {});
+      return true;
+    };
+    locks
+      .request(name, {ifAvailable: true}, holding(false))
+      .then((held) => held || locks.request(name, holding(true)))
+      .catch(() => resolve(act(false))); // blocked storage blocks locks as well
+  });
+}
+
+/** Returns what `look` finds, also when it takes up to `SEEN` to appear. */
+async function appearing<T>(look: () => T | null): Promise<T | null> {
+  for (let waited = 0; waited < SEEN && look() === null; waited += 20) await pause(20);
+  return look();
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
