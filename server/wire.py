@@ -125,6 +125,7 @@ class FoundPassage(Frozen):
     heading: str
     text: str
     score: float
+    coverage: float
 
     @classmethod
     def of(cls, passage: Passage) -> Self:

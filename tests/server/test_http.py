@@ -162,6 +162,7 @@ async def test_a_search_returns_passages(reader: Reader) -> None:
                 "heading": PASSAGE.heading,
                 "text": PASSAGE.text,
                 "score": PASSAGE.score,
+                "coverage": PASSAGE.coverage,
             }
         ]
     }

@@ -66,7 +66,7 @@ function play() {
     threads: vi.fn(async () => ({data: [], has_more: false, after: null})),
     messages: vi.fn(async (): Promise<MessagePage> => ({data: [], has_more: false, after: null})),
     feedback: vi.fn(async () => {}),
-    search: vi.fn(async () => [{passage_id: 'p', url: 'https://docs/x/', path: 'x/', title: 'Found page', heading: '', text: '', score: 1}]),
+    search: vi.fn(async () => [{passage_id: 'p', url: 'https://docs/x/', path: 'x/', title: 'Found page', heading: '', text: '', score: 1, coverage: 1}]),
     forget: vi.fn(async () => {}),
     current: {get threadId() { return threadId; }, set: (id: string | null) => void (threadId = id)},
   };

@@ -190,6 +190,7 @@ export interface FoundPassage {
   heading: string;
   text: string;
   score: number;
+  coverage: number;
 }
 /**
  * An answer in a list, with what the reader thought of it.
