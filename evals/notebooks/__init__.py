@@ -1,0 +1,1 @@
+"""Notebooks that take the graph apart, and the little they share."""
