@@ -61,8 +61,6 @@ async def test_without_a_server_the_error_says_what_to_start() -> None:
 
 async def test_a_server_of_another_kind_is_told_apart() -> None:
     async with on_a_port(FastAPI()) as client:
-        with pytest.raises(
-            IndexUnavailable, match=r"POST .*/sessions answered 404 and nothing that a Citeside server"
-        ):
+        with pytest.raises(IndexUnavailable, match=r"POST .*/sessions answered 404 and nothing that a Citeside server"):
             async with open_search_retriever(str(client.base_url)):
                 pass
