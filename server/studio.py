@@ -1,7 +1,6 @@
 """Entry for `langgraph dev`: the graph of a turn, as the server would run it with the same settings."""
 
 import asyncio
-from contextlib import AsyncExitStack
 from functools import cache
 from typing import Any
 
@@ -52,14 +51,23 @@ class KeptIndex:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._stack = AsyncExitStack()
-        self._opening: asyncio.Task[PassageIndex] | None = None
+        self._index: asyncio.Future[PassageIndex] | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     async def search(self, query: str, *, scope: Scope, limit: int) -> list[Passage]:
         """Search like the index; raises what opening it raises as well."""
-        self._opening = self._opening or asyncio.create_task(self._open())
-        return await (await self._opening).search(query, scope=scope, limit=limit)
+        if self._index is None:
+            self._index = asyncio.get_running_loop().create_future()
+            self._keeping = asyncio.create_task(self._keep(self._index))
+        return await (await self._index).search(query, scope=scope, limit=limit)
 
-    async def _open(self) -> PassageIndex:
-        _, index = await self._stack.enter_async_context(open_retrieval(self._settings))
-        return index
+    async def _keep(self, index: asyncio.Future[PassageIndex]) -> None:
+        """Have the index open until the process ends, which cancels its tasks."""
+        try:
+            async with open_retrieval(self._settings) as (_, opened):
+                index.set_result(opened)
+                await asyncio.Event().wait()
+        except Exception as error:
+            if index.done():
+                raise
+            index.set_exception(error)
