@@ -19,11 +19,7 @@ from evals.notebooks.pages import prepare_pages
 from server.app import create_app
 from server.settings import Settings
 from tests.mock_openai import Script, mock_openai
-from tests.postgres_fixtures import database_url, server_url
-from tests.server.conftest import data_dir, settings
 from tests.server.http import on_a_port
-
-__all__ = ["data_dir", "database_url", "server_url", "settings"]
 
 pytestmark = pytest.mark.anyio
 
@@ -151,11 +147,9 @@ async def test_a_turn_goes_on_from_an_earlier_state_with_a_value_changed(kernels
     assert before and not {*before.split(", ")} & {*after.split(", ")}
 
 
-async def test_a_notebook_searches_through_a_server_beside_it(
-    kernels: Kernels, settings: Settings, tmp_path: Path
-) -> None:
+async def test_a_notebook_searches_through_a_server_beside_it(kernels: Kernels, tmp_path: Path) -> None:
     shutil.copytree(kernels.data_dir, tmp_path / "demo", ignore=shutil.ignore_patterns("postgres", "*.lock"))
-    app = create_app(settings.model_copy(update={"data_dir": tmp_path / "demo"}))
+    app = create_app(Settings(_env_file=None, data_dir=tmp_path / "demo"))  # pyright: ignore[reportCallIssue]
     async with on_a_port(app) as server:
         url = str(server.base_url)
         cells = await kernels.run("05_beside_a_demo", CITESIDE_API_URL=url)

@@ -13,12 +13,8 @@ from graph.types import Passage, Scope
 from server.app import create_app
 from server.service import open_service
 from server.settings import Settings
-from tests.postgres_fixtures import database_url, server_url
-from tests.server.conftest import data_dir, settings
 from tests.server.http import on_a_port
 from tests.server.stand_ins import PASSAGE, Scripted, answerers
-
-__all__ = ["data_dir", "database_url", "server_url", "settings"]
 
 pytestmark = pytest.mark.anyio
 
