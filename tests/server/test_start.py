@@ -1,6 +1,5 @@
-"""How the service comes up: with nothing set, with a database that is not ready, and in Studio."""
+"""How the service comes up: with nothing set, and with a database that is not ready."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +8,7 @@ from textwrap import dedent
 import pytest
 from pydantic import SecretStr
 
-from graph.errors import ConfigurationError, IndexMissing
-from server import studio
+from graph.errors import ConfigurationError
 from server.service import open_service
 from server.settings import Settings
 from tests.postgres_fixtures import empty_database
@@ -47,18 +45,3 @@ async def test_a_database_that_was_not_migrated_is_refused_with_what_to_do(
     with pytest.raises(ConfigurationError, match=r"0001_initial.*Run `citeside migrate` first"):
         async with open_service(foreign):
             pass
-
-
-async def test_studio_opens_the_graph_and_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CITESIDE_DATA_DIR", str(tmp_path))
-    entry = json.loads((Path(__file__).parents[2] / "langgraph.json").read_text())["graphs"]["turn"]
-    assert entry == "./server/studio.py:make_graph"
-    graph = studio.make_graph()
-    typed = {"question": "How long does a session last?", "selected_text": "A session lasts 30 days."}
-    answered = await graph.ainvoke(typed)  # pyright: ignore[reportArgumentType]
-    assert answered["answer"].text.endswith("A session lasts 30 days.")
-    assert graph.get_input_jsonschema()["required"] == ["question"]
-    with pytest.raises(IndexMissing):
-        await graph.ainvoke({"question": "How long does a session last?"})  # pyright: ignore[reportArgumentType]
-    studio.make_graph.cache_clear()

@@ -17,9 +17,13 @@ import pytest
 from langgraph_sdk import get_sync_client
 from langgraph_sdk.client import SyncLangGraphClient
 
+from graph.errors import IndexMissing
 from persistence.embeddings import open_embedder
 from persistence.ingest import ingest
+from server.studio import make_graph
 from tests.persistence.site import doc, write_site
+
+pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[2]
 LANGGRAPH = Path(sys.executable).with_name("langgraph")
@@ -138,3 +142,18 @@ def test_studio_asks_about_marked_text(studio: SyncLangGraphClient, gatekeeper: 
     assert state["answer"]["text"] == "Answer constrained to provided text.\n\nA session lasts 12 days."
     assert "passages" not in state
     assert gatekeeper.asked == []
+
+
+async def test_without_an_index_marked_text_is_answered_and_a_question_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no .env is
+    monkeypatch.setenv("CITESIDE_DATA_DIR", str(tmp_path))
+    make_graph.cache_clear()
+    graph = make_graph()
+    marked = {"question": QUESTION, "selected_text": "A session lasts 30 days."}
+    answered = await graph.ainvoke(marked)  # pyright: ignore[reportArgumentType]
+    assert answered["answer"].text.endswith("A session lasts 30 days.")
+    with pytest.raises(IndexMissing, match="citeside ingest"):
+        await graph.ainvoke({"question": QUESTION})  # pyright: ignore[reportArgumentType]
+    make_graph.cache_clear()
