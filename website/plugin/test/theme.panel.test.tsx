@@ -60,6 +60,8 @@ function play() {
   const client = {
     config: vi.fn(async () => ({version: '1', features: [], limits: {message: 30, selected_text: 20_000, metadata: 1, body: 1}, model: 'm', disclosures: []})),
     ask: vi.fn(stream),
+    unsettled: vi.fn((): ReturnType<Client['unsettled']> => null),
+    settle: vi.fn(),
     rejoin: vi.fn(stream),
     retry: vi.fn(stream),
     stop: vi.fn(async () => {}),
@@ -190,6 +192,69 @@ it('goes on with a running answer after a reload', async () => {
   streams[0]!.give(turn(), delta('1:5', 'Whole'), item('1:5', {event: 'message', ...stored, content: 'Whole'}), end(5), null);
   await settle();
   expect([answer()?.includes('Whole'), host.querySelectorAll('article').length, button('stop')]).toEqual([true, 1, undefined]);
+});
+
+const listed = (id: string, content: string): MessagePage['data'][number] => ({
+  id: `of-${id}`, turn_id: id, attempt: 1, role: 'user', content, status: 'completed', created_at: '', selection: null, source: null, selector: null,
+});
+const questions = () => [...host.querySelectorAll('.citeside-question p')].map((one) => one.textContent);
+
+it('answers what is asked while the conversation is still being listed, below what comes late', async () => {
+  const {client, streams} = play();
+  client.current.set('th');
+  let arrive = (_: MessagePage) => {};
+  client.messages.mockReturnValue(new Promise<MessagePage>((resolve) => (arrive = resolve)));
+  await opened();
+  expect(host.textContent).toContain('loading');
+  await type('And now?');
+  await press('Enter');
+  expect([host.querySelector('.citeside-log')!.textContent!.includes('loading'), questions()]).toEqual([false, ['And now?']]);
+  arrive({data: [listed('t0', 'Before?'), {...stored, turn_id: 't0', content: 'Then.', feedback: null}, listed('t1', 'And now?')], has_more: false, after: null});
+  await settle();
+  streams[0]!.give(turn(), delta('1:4', 'Now.'), end(4), null);
+  await settle();
+  expect([questions(), answer(), streams.length]).toEqual([['Before?', 'And now?'], expect.stringContaining('Then.'), 1]);
+  expect([...host.querySelectorAll('article')].at(-1)!.textContent).toContain('Now.');
+});
+
+it('follows another tab without claiming its conversation, so that two tabs come to rest', async () => {
+  const {client, streams} = play();
+  const claim = vi.spyOn(client.current, 'set');
+  client.current.set('mine');
+  await opened();
+  client.current.set('theirs');
+  claim.mockClear();
+  client.messages.mockResolvedValue({data: [listed('t1', 'Theirs?'), {...stored, status: 'running', feedback: null}], has_more: false, after: null});
+  await act(async () => void dispatchEvent(new Event('storage')));
+  await settle();
+  streams[0]!.give(turn(), delta('1:3', 'So.'), end(3), null);
+  await settle();
+  expect([client.messages.mock.lastCall, questions(), claim.mock.calls]).toEqual([['theirs', undefined], ['Theirs?'], []]);
+});
+
+it('asks again what was not known to be a turn when the page was left, and lists it once', async () => {
+  const {client, streams} = play();
+  client.current.set('elsewhere');
+  client.unsettled.mockImplementation(() => ({question: {message: 'How?', threadId: 'th', quote}, stream: client.ask()}));
+  client.messages.mockResolvedValue({data: [listed('t1', 'How?'), {...stored, status: 'running', feedback: null}], has_more: false, after: null});
+  await opened();
+  expect([client.messages.mock.lastCall, client.rejoin.mock.calls, client.settle.mock.calls]).toEqual([['th', undefined], [], []]);
+  streams[0]!.give(turn(), delta('1:3', 'So.'), end(3), null);
+  await settle();
+  expect([questions(), client.current.threadId, client.settle.mock.calls.length]).toEqual([['How?'], 'th', 1]);
+});
+
+it('asks nothing again that was stopped, failed or left', async () => {
+  const {client, streams} = play();
+  await opened();
+  await click('How to begin?');
+  await click('stop');
+  expect(client.settle).toHaveBeenCalledTimes(1);
+  streams[0]!.give(new Problem({status: 429, code: 'rate_limited', detail: ''}));
+  await settle();
+  expect(client.settle).toHaveBeenCalledTimes(2);
+  await click('newConversation');
+  expect(client.settle).toHaveBeenCalledTimes(3);
 });
 
 it('joins a turn that is running already and gives the question back', async () => {

@@ -3,6 +3,7 @@
 import {Problem, problemOf, unanswered} from './problem';
 import {browserStore, keptSession, type Store} from './session';
 import {turnStream, type Connect, type TurnStream} from './stream';
+import {keptQuestion, tabStore} from './unstarted';
 import type {
   ChatRequest,
   Config,
@@ -45,6 +46,13 @@ export interface Client {
   config(): Promise<Config>;
   /** Asks when it is iterated. However often that has to be repeated, the question is asked once. */
   ask(question: Question): TurnStream;
+  /**
+   * The question that this tab asked last, if it is not settled: after a reload its stream asks it again, which joins
+   * the turn that it began. Never in another session, where it would be asked a second time.
+   */
+  unsettled(): {question: Question; stream: TurnStream} | null;
+  /** Says that the last question needs no asking again: its turn is known, it failed, or the reader gave it up. */
+  settle(): void;
   /** Reads a turn along, from its beginning. */
   rejoin(turnId: string): TurnStream;
   /** Has the last question of a thread answered anew, in place of its answer of `attempt`. */
@@ -79,6 +87,8 @@ interface Call {
 export function createClient(options: {
   apiUrl: string;
   store?: Store;
+  /** Where this tab alone keeps its question over a reload. */
+  tab?: Store;
   fetch?: typeof fetch;
   locks?: LockManager | null;
   now?: () => number;
@@ -92,6 +102,7 @@ export function createClient(options: {
     locks: options.locks === undefined ? (globalThis.navigator?.locks ?? null) : options.locks,
     mint: () => request({method: 'POST', path: '/sessions', body: {}}).then(read<SessionGiven>),
   });
+  const unstarted = keptQuestion(options.tab ?? tabStore(), `citeside:${apiUrl}:asked`);
   let configured: Promise<Config> | null = null;
 
   async function request({method, path, body, lastEventId, signal}: Call, token = ''): Promise<Response> {
@@ -149,22 +160,35 @@ export function createClient(options: {
     return async (place, signal) => (place.turnId ? follow(place, signal) : send({...(await call()), signal}));
   };
 
+  function asking({threadId, ...question}: Question, id: string): TurnStream {
+    const asker = session.stored();
+    const asked = chatRequest(question, id);
+    const connect = begin(async () => {
+      const {features} = await config();
+      const body = (token: string): object => {
+        // A thread is of one session: asked in another one, the question begins a new thread.
+        const inThread = token === asker && threadId ? {threadId} : {};
+        if (unstarted.get()?.id === id) unstarted.set({question: {...question, ...inThread}, id, token});
+        return only(features, {...asked, thread_id: inThread.threadId});
+      };
+      return {method: 'POST', path: '/chat/stream', body};
+    });
+    return turnStream({turnId: null, cursor: null}, connect, {now});
+  }
+
   return {
     config,
     ask(question) {
-      const asked = chatRequest(question);
-      const asker = session.stored();
-      const connect = begin(async () => {
-        const {features} = await config();
-        return {
-          method: 'POST',
-          path: '/chat/stream',
-          // A thread is of one session: asked in another one, the question begins a new thread.
-          body: (token) => only(features, {...asked, thread_id: token === asker ? question.threadId : undefined}),
-        };
-      });
-      return turnStream({turnId: null, cursor: null}, connect, {now});
+      const id = uuid();
+      unstarted.set({question, id, token: null});
+      return asking(question, id);
     },
+    unsettled() {
+      const kept = unstarted.get();
+      if (!kept || (kept.token !== null && kept.token !== session.stored())) return null;
+      return {question: kept.question, stream: asking(kept.question, kept.id)};
+    },
+    settle: () => unstarted.drop(),
     rejoin: (turnId) => turnStream({turnId, cursor: null}, follow, {now}),
     retry(turnId, attempt) {
       const connect = begin(() => ({method: 'POST', path: `/turns/${turnId}/retry`, body: {attempt}}));
@@ -187,6 +211,7 @@ export function createClient(options: {
         });
       }
       session.drop();
+      unstarted.drop();
     },
     current: {
       get threadId() {
@@ -207,8 +232,8 @@ async function read<T>(response: Response): Promise<T> {
   }
 }
 
-function chatRequest({message, quote, source}: Question): ChatRequest {
-  const request: ChatRequest = {message, client_message_id: uuid()};
+function chatRequest({message, quote, source}: Question, id: string): ChatRequest {
+  const request: ChatRequest = {message, client_message_id: id};
   const at = quote?.source ?? source;
   if (at) request.source = at;
   if (quote) {

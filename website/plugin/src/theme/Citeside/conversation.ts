@@ -96,17 +96,21 @@ export function conversation(state: Conversation, action: Action): Conversation 
       return empty;
     case 'loading':
       return action.threadId === state.threadId
-        ? {...state, loading: true, problem: null}
+        ? {...state, turns: begun(state.turns).map((turn) => ({...turn, key: turn.turnId!})), loading: true, problem: null}
         : {...empty, threadId: action.threadId, loading: true};
-    case 'listed':
-      return {...empty, threadId: action.threadId, turns: listed(action.messages)};
+    case 'listed': {
+      if (state.threadId && state.threadId !== action.threadId) return state;
+      // What was asked while the list was on its way stays below it.
+      const own = state.turns.filter((turn) => turn.key !== turn.turnId);
+      const before = listed(action.messages).filter((turn) => own.every((one) => one.turnId !== turn.turnId));
+      return {...empty, threadId: action.threadId, turns: [...before, ...own]};
+    }
     case 'unlisted':
       return {...state, loading: false, problem: action.problem};
     case 'asked': {
-      // A question that never became a turn gives way to the next one.
-      const turns = state.turns.filter((turn) => turn.turnId !== null);
       const answer = {...unanswered, constrained: action.question.quote !== null};
-      return {...state, problem: null, turns: [...turns, {key: action.key, turnId: null, question: action.question, answer}]};
+      const turn = {key: action.key, turnId: null, question: action.question, answer};
+      return {...state, loading: false, problem: null, turns: [...begun(state.turns), turn]};
     }
     case 'followed':
       return withTurn(state, action.key, (turn) => ({
@@ -134,6 +138,11 @@ export function running(state: Conversation): Turn | null {
   return last?.answer.status === 'running' ? last : null;
 }
 
+/** A question that never became a turn gives way to what comes next. */
+function begun(turns: Turn[]): Turn[] {
+  return turns.filter((turn) => turn.turnId !== null);
+}
+
 function withTurn(state: Conversation, key: string, change: (turn: Turn) => Turn): Conversation {
   return {...state, turns: state.turns.map((turn) => (turn.key === key ? change(turn) : turn))};
 }
@@ -147,7 +156,10 @@ function received(state: Conversation, key: string, item: StreamItem): Conversat
     return {...turn, turnId, answer: {...applied(turn.answer, item.event, item.cursor), waiting: null}};
   });
   const opened = item.kind === 'event' && item.event.event === 'turn' ? item.event : null;
-  return opened ? {...next, threadId: opened.thread_id} : next;
+  if (!opened) return next;
+  // A question that joined its turn after a reload may have been listed before.
+  const turns = next.turns.filter((turn) => turn.key === key || turn.turnId !== opened.turn_id);
+  return {...next, threadId: opened.thread_id, turns};
 }
 
 function applied(answer: Answer, event: StreamEvent, cursor: string): Answer {

@@ -29,7 +29,7 @@ export function useConversation(client: Client, channelName: string, active: boo
   const latest = useRef(state);
   latest.current = state;
   const reading = useRef<TurnStream | null>(null);
-  /** Counts what was opened or followed, so that whatever comes late for an earlier one is dropped. */
+  /** Counts what was shown, so that whatever comes late for an earlier thread is dropped. */
   const visit = useRef(0);
   const stopWanted = useRef(false);
   const channel = useRef<BroadcastChannel | null>(null);
@@ -40,111 +40,132 @@ export function useConversation(client: Client, channelName: string, active: boo
     reading.current = null;
   }, []);
 
-  const open = useCallback(async (threadId: string) => {
+  /** Show a thread. It does not make it the current one: tabs that follow each other would never come to rest. */
+  const show = useCallback(async (threadId: string) => {
     leave();
     dispatch({type: 'loading', threadId});
     const mine = visit.current;
     try {
       const messages = await allMessages(client, threadId);
       if (visit.current !== mine) return;
-      client.current.set(threadId);
       dispatch({type: 'listed', threadId, messages});
       const turn = messages.at(-1);
-      if (turn?.status === 'running') void follow(turn.turn_id, client.rejoin(turn.turn_id));
+      if (turn?.status === 'running' && !reading.current) void follow(turn.turn_id, client.rejoin(turn.turn_id));
     } catch (error) {
-      if (visit.current !== mine) return;
+      if (visit.current !== mine || reading.current) return;
       const problem = asTrouble(error);
       if (problem.status === 404 || problem.status === 401) {
-        client.current.set(null);
+        if (client.current.threadId === threadId) client.current.set(null);
         dispatch({type: 'cleared'});
       } else dispatch({type: 'unlisted', problem});
     }
   }, [client]);
 
-  const follow = useCallback(async (key: string, stream: TurnStream, announce = false) => {
-    leave();
+  /** Read a turn along; one that is `asked` here makes its thread the current one, in every tab. */
+  const follow = useCallback(async (key: string, stream: TurnStream, asked = false) => {
+    reading.current?.close();
     reading.current = stream;
+    const ours = () => reading.current === stream;
     stopWanted.current = false;
     dispatch({type: 'followed', key});
     const batch = batched<StreamItem>((items) => dispatch({type: 'received', key, items}));
     try {
       for await (const item of stream) {
-        if (reading.current !== stream) return;
+        if (!ours()) return;
         batch.add(item);
         if (item.kind === 'event' && item.event.event === 'turn') {
-          client.current.set(item.event.thread_id);
-          if (announce) channel.current?.postMessage(item.event.thread_id);
+          if (asked) {
+            client.current.set(item.event.thread_id);
+            client.settle();
+            channel.current?.postMessage(item.event.thread_id);
+          }
           if (stopWanted.current) void client.stop(item.event.turn_id).catch(() => {});
         }
       }
       batch.flush();
     } catch (error) {
-      if (reading.current !== stream) return;
+      if (!ours()) return;
       batch.flush();
+      if (asked) client.settle();
       const problem = asTrouble(error);
       const threadId = latest.current.threadId;
       if (problem.code === 'turn_running' && threadId) {
         const turn = latest.current.turns.find((one) => one.key === key);
         if (turn && turn.turnId === null) giveBack(turn.question.text);
         reading.current = null;
-        await open(threadId);
+        await show(threadId);
       } else {
         if (problem.code === 'thread_unknown') client.current.set(null);
         dispatch({type: 'failed', key, problem});
       }
     } finally {
       batch.cancel();
-      if (reading.current === stream) reading.current = null;
+      if (ours()) reading.current = null;
     }
-  }, [client, open, giveBack]);
+  }, [client, show, giveBack]);
+
+  /** Ask what was not asked yet, or again what the page was left with before its turn was known. */
+  const begin = useCallback((text: string, quote: Quote | null, stream: TurnStream) => {
+    const key = `asked-${++asked}`;
+    dispatch({type: 'asked', key, question: {text, quote}});
+    void follow(key, stream, true);
+  }, [follow]);
 
   useEffect(() => {
     if (!active) return;
-    const current = client.current.threadId;
-    if (current) void open(current);
-    const show = (threadId: string | null) => {
+    const unsettled = client.unsettled();
+    const first = unsettled ? unsettled.question.threadId : client.current.threadId;
+    if (first) void show(first);
+    if (unsettled) begin(unsettled.question.message, unsettled.question.quote ?? null, unsettled.stream);
+    const along = (threadId: string | null) => {
       if (running(latest.current)) return;
-      if (threadId) void open(threadId);
+      if (threadId) void show(threadId);
       else dispatch({type: 'cleared'});
     };
     // Another tab went on to another thread: the store tells. It asked in the same one: the channel tells.
-    const stored = () => client.current.threadId !== latest.current.threadId && show(client.current.threadId);
+    const stored = () => client.current.threadId !== latest.current.threadId && along(client.current.threadId);
     addEventListener('storage', stored);
     if (typeof BroadcastChannel === 'function') {
       channel.current = new BroadcastChannel(channelName);
-      channel.current.onmessage = ({data}) => data === latest.current.threadId && show(data);
+      channel.current.onmessage = ({data}) => data === latest.current.threadId && along(data);
     }
     return () => {
       removeEventListener('storage', stored);
       channel.current?.close();
       leave();
     };
-  }, [active, client, channelName, open, leave]);
+  }, [active, client, channelName, begin, show, leave]);
 
   // Apart from the state, so that what is finished is not rendered again with each piece of an answer.
   const actions = useMemo(() => {
     const ask = (text: string, quote: Quote | null) => {
       if (running(latest.current)) return;
-      const key = `asked-${++asked}`;
       const threadId = latest.current.threadId;
-      dispatch({type: 'asked', key, question: {text, quote}});
       const question = {message: text, source: quote?.source ?? where(), ...(threadId && {threadId}), ...(quote && {quote})};
-      void follow(key, client.ask(question), true);
+      begin(text, quote, client.ask(question));
     };
     return {
       ask,
       stop() {
         const turnId = running(latest.current)?.turnId;
         if (turnId) void client.stop(turnId).catch(() => {});
-        else stopWanted.current = true;
+        else {
+          stopWanted.current = true;
+          client.settle();
+        }
       },
       retry(turn: Turn) {
         if (turn.turnId) void follow(turn.key, client.retry(turn.turnId, turn.answer.attempt), true);
         else ask(turn.question.text, turn.question.quote);
       },
-      open,
+      open(threadId: string) {
+        client.settle();
+        client.current.set(threadId);
+        return show(threadId);
+      },
       startNew() {
         leave();
+        client.settle();
         client.current.set(null);
         dispatch({type: 'cleared'});
       },
@@ -155,7 +176,7 @@ export function useConversation(client: Client, channelName: string, active: boo
         dispatch({type: 'rated', key: turn.key, feedback});
       },
     };
-  }, [client, follow, open, leave]);
+  }, [client, begin, follow, show, leave]);
   return {state, ...actions};
 }
 
