@@ -1,11 +1,13 @@
 """One stack and one Chromium for the suite; each test is a reader of its own."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.model import Model
+from tests.browser.other_site import build_other_site
 from tests.browser.panel import Panel
 from tests.browser.stack import Stack, open_stack
 
@@ -17,6 +19,23 @@ def stack() -> Iterator[Stack]:
     """What runs; of the package, because playwright keeps an event loop in this thread that other tests cannot have."""
     with open_stack() as stack:
         yield stack
+
+
+@pytest.fixture(scope="package", autouse=True)
+def building(
+    request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Future[str] | None]:
+    """The other site, built while the tests before those that need it run."""
+    with ThreadPoolExecutor(1) as thread:
+        needed = any("other" in getattr(item, "fixturenames", ()) for item in request.session.items)
+        yield thread.submit(build_other_site, stack, tmp_path_factory.mktemp("other")) if needed else None
+
+
+@pytest.fixture
+def other(building: Future[str], panel: Panel) -> Panel:
+    """The panel on a page of the other site."""
+    panel.visit(building.result())
+    return panel
 
 
 @pytest.fixture

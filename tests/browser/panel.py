@@ -152,6 +152,17 @@ class Panel:
         """Mark text without the mouse, as keys and touch do, and return it as the browser gives it."""
         return self.page.evaluate(_MARK, [root, first, last or first])
 
+    def rest_on(self, first: str, last: str) -> None:
+        """Lay a finger on the first of these words for as long as it takes to mark them.
+
+        The touch is Chromium's own. That a long one marks a word is not: without a screen Chromium does not do it.
+        """
+        [x, y], _ = self.page.evaluate(_ENDS, [ARTICLE, first, last])
+        touch = self.page.context.new_cdp_session(self.page)
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        self.mark(first, last)
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
     def ask_about_this(self) -> None:
         """Quote what is marked."""
         self.page.get_by_role("button", name="Ask about this").click()

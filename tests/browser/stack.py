@@ -1,5 +1,7 @@
 """Everything a reader's browser meets: the built site, the server on its Postgres and index, and Chromium itself."""
 
+import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import Browser, sync_playwright
 
 from server.cli.child import CITESIDE, child_server
-from server.cli.site import build_own_site, served
+from server.cli.site import WEBSITE, build_own_site, npm_with_packages, served
 from tests.browser.model import Model, open_model
 from tests.faults.wire import Wire, open_wire
 
@@ -21,14 +23,18 @@ BASE_URL = "/project/"
 SITE_PORT, API_PORT = 4731, 4732
 """Taken when they are free: the addresses are built into the site, which need not be built again for the same ones."""
 
+GUARDED = "docs/guides/panel"
+"""The page of the site that is served with a Content-Security-Policy."""
+
 _UNSET = ("OPENAI_API_KEY", "DATABASE_URL", "QDRANT_URL", "CITESIDE_EMBEDDING_MODEL", "LANGSMITH_TRACING")
 
 
 @dataclass(frozen=True)
 class Stack:
-    """What runs. The browser reaches the server through `wire` alone, at `api`."""
+    """What runs. The browser reaches the server through `wire` alone, at `api`; `folder` is what `site` serves."""
 
     site: str
+    folder: Path
     api: str
     wire: Wire
     model: Model
@@ -50,7 +56,9 @@ def open_stack() -> Iterator[Stack]:
         wire = stack.enter_context(portal.wrap_async_context_manager(laid))
         api = f"http://127.0.0.1:{wire.address[1]}"
         built = build_own_site(origin, BASE_URL, api)
-        stack.enter_context(served(built, BASE_URL, listening))
+        site = shutil.copytree(built, folder / "site")
+        guard(site / GUARDED, api)
+        stack.enter_context(served(site, BASE_URL, listening))
         stack.enter_context(chdir(folder))  # away from the `.env` of whoever runs this
         data = folder / "data"
         subprocess.run([*CITESIDE, "ingest", built, "--base-url", origin + BASE_URL, "--data-dir", data], check=True)
@@ -61,7 +69,15 @@ def open_stack() -> Iterator[Stack]:
         # --no-sandbox: Chromium refuses to run as root with it, and continuous integration often is root.
         browser = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         stack.callback(browser.close)
-        yield Stack(origin + BASE_URL, api, wire, model, browser)
+        yield Stack(origin + BASE_URL, site, api, wire, model, browser)
+
+
+def guard(pages: Path, api: str) -> None:
+    """Write the Content-Security-Policy that our docs recommend into the pages of a folder, by the docs' own script."""
+    guide = (WEBSITE / "docs/guides/panel.md").read_text()
+    [script] = re.findall(r'```js title="policy.mjs"\n(.*?)```', guide, re.DOTALL)
+    npm_with_packages()  # which also finds Node
+    subprocess.run(["node", "--input-type=module", "-", pages, api], input=script, text=True, check=True)
 
 
 def _free(wanted: int) -> int:

@@ -42,6 +42,22 @@ def test_a_citation_opens_the_tab_that_hides_its_sentence(panel: Panel, model: M
     panel.expect_highlighted("citeside-cite", hidden)
 
 
+def test_a_citation_opens_the_details_that_hide_its_sentence(panel: Panel, model: Model) -> None:
+    hidden = "It computes the hashes of the inline scripts of each page"
+    model.says(f"A script computes the hashes. [[{hidden}]]")
+    panel.visit("docs/guides/panel/")
+    details = panel.page.locator("details").filter(has_text="A script that writes the policy")
+    expect(panel.page.get_by_text(hidden)).to_be_hidden()
+    panel.open()
+    panel.ask("Which script computes the hashes of the inline scripts of each page for the policy?")
+    panel.shows("A script computes the hashes.")
+    panel.answer.get_by_label("Source 1: Add the panel to your site").click()
+    expect(details).to_have_attribute("open", "")
+    expect(panel.page.get_by_text(hidden)).to_be_in_viewport()
+    panel.page.wait_for_function("CSS.highlights.get('citeside-cite')?.size > 0")
+    assert [hidden in text for text in panel.highlighted("citeside-cite")] == [True]
+
+
 def test_a_citation_on_the_page_that_is_open_scrolls_there(panel: Panel) -> None:
     panel.visit("docs/api/sessions/")
     panel.open()

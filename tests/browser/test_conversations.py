@@ -20,6 +20,18 @@ def test_an_opinion_with_a_note_is_stored(panel: Panel) -> None:
         panel.answer.get_by_role("button", name="Not helpful", exact=True).click()
     expect(panel.answer.get_by_role("button", name="Not helpful", exact=True)).to_have_attribute("aria-pressed", "true")
     assert panel.stored()[-1]["feedback"]["rating"] == "down"
+    panel.answer.get_by_role("radio", name="Something is missing").check()
+    panel.answer.get_by_role("textbox", name="Note (optional)").fill("Where is the token kept? 👍")
+    with panel.page.expect_response(re.compile("/feedback$")):
+        panel.button("Send feedback").click()
+    expect(panel.answer.get_by_role("radio")).to_have_count(0)
+    expect(panel.answer).to_contain_text("Thank you")
+    feedback = panel.stored()[-1]["feedback"]
+    assert (feedback["rating"], feedback["reason"], feedback["note"]) == (
+        "down",
+        "Something is missing",
+        "Where is the token kept? 👍",
+    )
 
 
 def test_conversations_are_listed_renamed_and_deleted(panel: Panel) -> None:

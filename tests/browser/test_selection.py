@@ -153,13 +153,22 @@ def test_a_quote_stays_for_the_next_question_until_it_is_removed(panel: Panel, m
     assert ["selected_text" in body for body in panel.bodies()] == [True, False]
 
 
-def test_marked_text_can_be_asked_about_by_touch(panel: Panel, model: Model) -> None:
+def test_a_finger_opens_the_panel_and_asks_about_the_text_it_rests_on(panel: Panel, model: Model) -> None:
     context = panel.stack.browser.new_context(viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
     phone = Panel(context.new_page(), panel.stack)
     phone.visit("docs/api/sessions/")
-    phone.mark("A session expires", "plus 30 days.")
-    phone.page.get_by_role("button", name="Ask about this").tap()
+    phone.launcher.tap()
+    expect(phone.box).to_be_focused()
+    phone.button("Close").tap()
+    expect(phone.root).to_be_hidden()
+    offer = phone.page.get_by_role("button", name="Ask about this")
+    phone.rest_on("A session expires", "plus 30 days.")
+    box = offer.bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert 780 / 2 < box["y"] < 780 - 48 - box["height"]  # low, and clear of the system's own menu
+    offer.tap()
     expect(phone.quote).to_contain_text("A session expires")
+    expect(phone.quote).to_contain_text("plus 30 days.")
     context.close()
 
 

@@ -24,7 +24,7 @@ vi.mock('../src/page/site', () => ({
   visit: vi.fn(),
 }));
 vi.mock('../src/page/passage', () => ({
-  reveal: page.reveal, mark: page.mark, clearMarks: vi.fn(), shareLink: () => '', section: page.section, pageText: () => ({...quote, text: 'x'.repeat(20_001)}),
+  reveal: page.reveal, revealWanted: vi.fn(), mark: page.mark, clearMarks: vi.fn(), shareLink: () => '', section: page.section, pageText: () => ({...quote, text: 'x'.repeat(20_001)}),
 }));
 
 const quote: Quote = {text: 'A notebook holds pages.', source: {url: 'u', path: 'docs/', title: 't'}, selector: null};

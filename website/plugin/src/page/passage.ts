@@ -3,11 +3,12 @@
 import type {Quote} from '../client';
 import {utf16} from '../client';
 import {type Letters, letters, PageText, seek, selectorOf} from './selectors';
-import {articleOf, headingOf, root, same, textOf, visit, where} from './site';
+import {addressOf, articleOf, headingOf, inThisBuild, root, same, textOf, visit, where} from './site';
 import {adopt} from './style';
 
 const CITED = 'citeside-cite';
 const USED = 'citeside-used';
+const WANTED = 'citeside-wanted';
 const ARRIVAL_MS = 5_000;
 const RENDER_MS = 2_000;
 /** Fewer letters than this would be found anywhere. */
@@ -29,15 +30,55 @@ export function capture(range: Range, text: string): Quote {
   };
 }
 
+interface Cited {
+  path: string;
+  quote: string;
+}
+
 /** Go to a cited page, open what hides the quote, scroll to it and highlight it. False when the page lacks it. */
-export async function reveal(target: {path: string; quote: string}): Promise<boolean> {
-  const to = new URL(root() + target.path.replace(/^\/+/, ''), location.origin);
+export async function reveal(target: Cited): Promise<boolean> {
+  const to = addressOf(target.path);
+  if (!inThisBuild(to)) {
+    keep(target);
+  }
   const arrived = same(to.pathname, location.pathname) ? undefined : arrival();
   visit(target.path);
   await arrived;
+  return highlight(target.quote, to);
+}
+
+/** Show the quote that led to this page from another build of the site, such as that of another locale. */
+export async function revealWanted(): Promise<void> {
+  const target = wanted();
+  const to = target && addressOf(target.path);
+  if (to && same(to.pathname, location.pathname)) {
+    await soon(() => document.documentElement.dataset.hasHydrated === 'true'); // else React would replace what was found
+    await highlight(target.quote, to);
+  }
+}
+
+function keep(target: Cited): void {
+  try {
+    sessionStorage.setItem(WANTED, JSON.stringify(target));
+  } catch {
+    // Storage is blocked: the page is shown, and the quote in it is not.
+  }
+}
+
+function wanted(): Cited | null {
+  try {
+    const kept = sessionStorage.getItem(WANTED);
+    sessionStorage.removeItem(WANTED);
+    return JSON.parse(kept ?? 'null') as Cited | null;
+  } catch {
+    return null;
+  }
+}
+
+async function highlight(quote: string, to: URL): Promise<boolean> {
   const anchor = decodeURIComponent(to.hash.slice(1));
-  const found = await soon(() => search(target.quote, anchor));
-  const range = found && uncover(found) ? await soon(() => search(target.quote, anchor)) : found;
+  const found = await soon(() => search(quote, anchor));
+  const range = found && uncover(found) ? await soon(() => search(quote, anchor)) : found;
   if (!range) {
     return false;
   }

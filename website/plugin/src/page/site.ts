@@ -58,9 +58,14 @@ export function where(at?: Range): Where {
   };
 }
 
+/** Return the address of a path below the site's base URL. */
+export function addressOf(path: string): URL {
+  return new URL(root() + path.replace(/^\/+/, ''), location.origin);
+}
+
 /** Go to a path below the site's base URL, without a reload where this build of the site has the page. */
 export function visit(path: string): void {
-  const target = new URL(root() + path.replace(/^\/+/, ''), location.origin);
+  const target = addressOf(path);
   if (target.href === location.href) {
     return;
   }
@@ -91,7 +96,7 @@ export function root(): string {
 }
 
 /** Each locale is an application of its own, and the default one's base URL is the start of the others'. */
-function inThisBuild(target: URL): boolean {
+export function inThisBuild(target: URL): boolean {
   const first = target.pathname.slice(root().length).split('/')[0]!;
   const isOther = first !== i18n.currentLocale && i18n.locales.includes(first);
   return target.pathname.startsWith(siteConfig.baseUrl) && !isOther;

@@ -5,6 +5,7 @@ import {flushSync} from 'react-dom';
 import {createRoot} from 'react-dom/client';
 import {browserStore, createClient} from 'docusaurus-plugin-citeside/client';
 import type {Controls, PanelHandle} from 'docusaurus-plugin-citeside/page/panel';
+import {revealWanted} from 'docusaurus-plugin-citeside/page/passage';
 import {options} from 'docusaurus-plugin-citeside/page/site';
 import {adopt} from 'docusaurus-plugin-citeside/page/style';
 import {Panel} from './Panel';
@@ -16,6 +17,7 @@ export default function mount(host: HTMLElement, controls: Controls): PanelHandl
   const panel = createRef<PanelHandle>();
   adopt(css);
   const root = createRoot(host);
+  void revealWanted();
   flushSync(() => root.render(<Panel ref={panel} client={client} channelName={`citeside:${apiUrl}`} onClose={controls.onClose} />));
   return {
     open: (request) => panel.current?.open(request),
