@@ -1,26 +1,25 @@
 """Who can use the panel: by assistive technology, in both colour modes, on a phone, magnified."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.model import Model
+from tests.browser.model import HOLD, Model
 from tests.browser.panel import Panel
 
 QUESTION = "How long does a session last?"
-
-OURS = "body [class^=citeside-], body [class*=' citeside-'], body [id^=citeside]"
-"""What is looked at: the rest of a page is Docusaurus's, and `<html>` has a class of ours while the panel is open."""
 
 LISTED = "- one\n- two\n\n```js\nconst days = 30;\n```\n\n| a | b |\n| - | - |\n| 1 | 2 |\n\n"
 
 
 def violations(page: Page) -> list[str]:
-    """Return what axe finds in the panel; raises when there is no panel to look at."""
+    """Return what axe finds on the page, in the panel and beside it."""
     page.evaluate("() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished))")
     return [
         f"{rule['id']}: {node['html']} {node['failureSummary']}"
-        for rule in Axe().run(page, context=OURS).response["violations"]
+        for rule in Axe().run(page).response["violations"]
         for node in rule["nodes"]
     ]
 
@@ -46,6 +45,15 @@ def test_axe_finds_no_violation(panel: Panel, model: Model, colours: str) -> Non
     assert violations(panel.page) == []
     panel.button("Conversations").click()
     expect(panel.root.get_by_role("listitem").filter(has_text=QUESTION).first).to_be_visible()
+    assert violations(panel.page) == []
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_no_violation_in_code_and_tables(panel: Panel, colours: str) -> None:
+    panel.page.emulate_media(color_scheme=colours, reduced_motion="reduce")  # pyright: ignore[reportArgumentType]
+    panel.visit("docs/guides/panel/")
+    panel.page.get_by_text("A script that writes the policy").click()
+    expect(panel.page.get_by_text("readFileSync").first).to_be_visible()
     assert violations(panel.page) == []
 
 
@@ -90,6 +98,78 @@ def test_sentences_are_announced_and_not_letters(panel: Panel, model: Model) -> 
     panel.page.wait_for_function("announced.some((text) => text.includes('A session lasts 30 days.'))")
     announced = panel.page.evaluate("announced")
     assert not [text for text in announced if text.rstrip().endswith(("A session", "A session lasts", "lasts 30"))]
+
+
+def test_a_screen_reader_is_told_each_sentence_once_and_in_order(panel: Panel, model: Model) -> None:
+    sentences = ["A session lasts 30 days.", "It is renewed by each use.", "That was all."]
+    text = f"{' '.join(sentences)} [[30 days after it was last seen]]"
+    begun = text.index("renewed")
+    model.says(text[:begun], HOLD, text[begun:])
+    panel.open()
+    panel.page.evaluate("""
+        window.told = [];
+        new MutationObserver((changes) => {
+            for (const {target, addedNodes} of changes)
+                if (target.closest?.('[aria-live=polite][aria-relevant=additions]'))
+                    told.push(...[...addedNodes].map((node) => node.textContent));
+        }).observe(document, {subtree: true, childList: true});
+    """)
+    panel.ask(QUESTION)
+    panel.page.wait_for_function("told.length > 0")
+    assert panel.page.evaluate("told") == sentences[:1]
+    model.go_on()
+    panel.shows(sentences[2])
+    panel.page.wait_for_function("told.join(' ').includes('That was all.')")
+    told = " ".join(panel.page.evaluate("told"))
+    assert re.findall("|".join(map(re.escape, sentences)), told) == sentences
+
+
+def test_a_screen_reader_finds_names_for_all_and_an_order_that_makes_sense(panel: Panel, model: Model) -> None:
+    model.quotes(missing="time", about="session last")
+    panel.visit("docs/api/sessions/")
+    panel.mark("The token is shown once.")
+    panel.ask_about_this()
+    panel.ask(QUESTION)
+    panel.shows("The selected text does not answer this question.")
+    panel.button("Remove quote").click()
+    panel.ask(QUESTION)
+    expect(panel.answers).to_have_count(2)
+    panel.shows("A session lasts 30 days.")
+    panel.button("Show sources").last.click()
+    expect(panel.root).to_match_aria_snapshot("""
+        - dialog "Ask the docs":
+          - banner:
+            - heading "Ask the docs" [level=2]
+            - button "New conversation"
+            - button "Conversations"
+            - button "Close"
+          - region "Questions and answers":
+            - heading "Question" [level=3]
+            - blockquote: The token is shown once.
+            - paragraph: How long does a session last?
+            - article "Answer":
+              - paragraph: Answer constrained to provided text.
+              - paragraph: /The selected text does not answer this question/
+              - button "Copy answer"
+              - button "Helpful"
+              - button "Not helpful"
+            - heading "Question" [level=3]
+            - paragraph: How long does a session last?
+            - article "Answer":
+              - button /Show sources/ [expanded]
+              - list "Sources":
+                - listitem:
+                  - link /Sessions/
+              - paragraph:
+                - text: A session lasts 30 days.
+                - 'button "Source 1: Sessions"'
+              - button "Copy answer"
+              - button "Helpful"
+              - button "Not helpful"
+          - status
+          - textbox "Your question"
+          - button "Send" [disabled]
+    """)
 
 
 def test_the_print_shows_the_page_alone(panel: Panel) -> None:
