@@ -13,6 +13,16 @@ BEGUN = "A session is kept "
 REST = "for 30 days after it was last seen. [[30 days after it was last seen]]"
 WHOLE = "A session is kept for 30 days after it was last seen."
 
+_DEAF = """
+const ask = fetch;
+window.fetch = async (...words) => {
+  const response = await ask(...words);
+  if (String(words[0]).endsWith('/chat/stream') && !sessionStorage.getItem('hears')) await new Promise(() => {});
+  return response;
+};
+"""
+"""Until a reload the page hears nothing of what the server says to a question."""
+
 
 def test_a_click_opens_the_panel_and_a_question_gets_an_answer_with_its_source(panel: Panel, model: Model) -> None:
     model.says(BEGUN, HOLD, REST)
@@ -121,6 +131,51 @@ def test_a_dropped_connection_is_taken_up_where_it_broke(panel: Panel, model: Mo
     assert len({body["client_message_id"] for body in panel.bodies()}) == 1
 
 
+def test_a_connection_that_has_been_silent_for_half_a_minute_is_made_anew(panel: Panel, model: Model) -> None:
+    model.says(BEGUN, HOLD, REST)
+    panel.page.clock.install()
+    panel.open()
+    panel.ask(QUESTION)
+    expect(panel.answer).to_contain_text(BEGUN.strip())
+    panel.stack.wire.silent = True
+    with panel.page.expect_request(re.compile(r"/turns/[^/]+/stream$")):
+        panel.page.clock.run_for(20_000)
+        expect(panel.root).not_to_contain_text("Reconnecting")
+        panel.page.clock.run_for(15_000)
+    panel.stack.wire.silent = False
+    model.go_on()
+    panel.shows(WHOLE)
+    assert panel.answer.inner_text().count(BEGUN.strip()) == 1
+    expect(panel.alert).to_have_count(0)
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["waited for", "stopped"])
+def test_a_reload_before_the_turn_is_known_finds_it_again_unless_it_was_stopped(panel: Panel, stopped: bool) -> None:
+    panel.page.add_init_script(_DEAF)
+    panel.open()
+    with panel.page.expect_response(re.compile("/chat/stream$")):
+        panel.ask(QUESTION)
+    if stopped:
+        panel.button("Stop").click()
+    panel.page.evaluate("sessionStorage.setItem('hears', '1')")
+    panel.page.reload()
+    if stopped:
+        expect(panel.box).to_be_focused()
+        panel.page.wait_for_load_state("networkidle")
+        expect(panel.answers).to_have_count(0)
+        assert len(panel.bodies()) == 1
+        return
+    panel.shows("A session lasts 30 days.")
+    expect(panel.answers).to_have_count(1)
+    first, again = panel.bodies()
+    assert first == again
+    assert [(message["role"], message["status"]) for message in panel.stored()] == [
+        ("user", "completed"),
+        ("assistant", "completed"),
+    ]
+    assert panel.page.evaluate("Object.keys(sessionStorage).filter((key) => key.endsWith(':asked'))") == []
+
+
 def test_an_answer_waits_for_a_network_that_is_away(panel: Panel, model: Model) -> None:
     model.says(BEGUN, HOLD, REST)
     panel.open()
@@ -165,6 +220,20 @@ def test_a_link_with_a_question_fills_it_in_and_does_not_send_it(panel: Panel) -
     assert panel.bodies() == []
     panel.box.press("Enter")
     panel.shows("A session lasts 30 days.")
+
+
+def test_answers_and_code_are_copied(panel: Panel, model: Model) -> None:
+    code = "const days = 30;\nconst hours = days * 24;"
+    model.says(f"So:\n\n```js\n{code}\n```\n\nA session lasts 30 days. [[30 days after it was last seen]]")
+    panel.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    panel.open()
+    panel.ask(QUESTION)
+    panel.shows("A session lasts 30 days.")
+    for name, wanted in (("Copy code", code), ("Copy answer", panel.stored()[-1]["content"])):
+        copy = panel.answer.get_by_role("button", name=name, exact=True)
+        copy.click()
+        expect(copy).to_have_text("Copied")
+        assert panel.page.evaluate("navigator.clipboard.readText()") == wanted
 
 
 def test_an_answer_that_broke_off_can_be_had_again(panel: Panel, model: Model) -> None:
