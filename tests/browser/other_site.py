@@ -1,4 +1,4 @@
-"""A site as others have it, built beside ours: the Dutch of it, with a Root, a widget and an ejected panel of its own."""
+"""A site as others have it: the Dutch of ours, with a Root, a widget and an ejected panel of its own."""
 
 import os
 import shutil
