@@ -185,8 +185,9 @@ export function createClient(options: {
     },
     unsettled() {
       const kept = unstarted.get();
-      if (!kept || (kept.token !== null && kept.token !== session.stored())) return null;
-      return {question: kept.question, stream: asking(kept.question, kept.id)};
+      const sentElsewhere = kept !== null && kept.token !== null && kept.token !== session.stored();
+      if (sentElsewhere) unstarted.drop(); // where it was erased, nothing of it stays here either
+      return kept && !sentElsewhere ? {question: kept.question, stream: asking(kept.question, kept.id)} : null;
     },
     settle: () => unstarted.drop(),
     rejoin: (turnId) => turnStream({turnId, cursor: null}, follow, {now}),
