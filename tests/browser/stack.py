@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,13 +56,9 @@ def open_stack() -> Iterator[Stack]:
         laid = open_wire(("127.0.0.1", 0), folder / "wire", _free(API_PORT))
         wire = stack.enter_context(portal.wrap_async_context_manager(laid))
         api = f"http://127.0.0.1:{wire.address[1]}"
-        built = build_own_site(origin, BASE_URL, api)
-        site = shutil.copytree(built, folder / "site")
-        guard(site / GUARDED, api)
-        stack.enter_context(served(site, BASE_URL, listening))
+        building = stack.enter_context(ThreadPoolExecutor(1)).submit(build_own_site, origin, BASE_URL, api)
         stack.enter_context(chdir(folder))  # away from the `.env` of whoever runs this
         data = folder / "data"
-        subprocess.run([*CITESIDE, "ingest", built, "--base-url", origin + BASE_URL, "--data-dir", data], check=True)
         env = dict.fromkeys(_UNSET, "") | {"OPENAI_BASE_URL": model.url, "CITESIDE_CORS_ORIGINS": origin}
         server = stack.enter_context(child_server(data, "--port", "0", env=env))
         wire.upstream = ("127.0.0.1", int(server.rpartition(":")[2]))
@@ -69,6 +66,10 @@ def open_stack() -> Iterator[Stack]:
         # --no-sandbox: Chromium refuses to run as root with it, and continuous integration often is root.
         browser = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         stack.callback(browser.close)
+        site = shutil.copytree(building.result(), folder / "site")
+        subprocess.run([*CITESIDE, "ingest", site, "--base-url", origin + BASE_URL, "--data-dir", data], check=True)
+        guard(site / GUARDED, api)
+        stack.enter_context(served(site, BASE_URL, listening))
         yield Stack(origin + BASE_URL, site, api, wire, model, browser)
 
 

@@ -27,9 +27,13 @@ def violations(page: Page) -> list[str]:
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_axe_finds_no_violation(panel: Panel, model: Model, colours: str) -> None:
     panel.page.emulate_media(color_scheme=colours, reduced_motion="reduce")  # pyright: ignore[reportArgumentType]
-    panel.visit("docs/api/sessions/")
+    panel.visit("docs/guides/panel/")
     expect(panel.page.locator("html")).to_have_attribute("data-theme", colours)
+    panel.page.get_by_text("A script that writes the policy").click()
+    expect(panel.page.get_by_text("readFileSync").first).to_be_visible()
+    expect(panel.launcher).to_be_visible()
     assert violations(panel.page) == []
+    panel.visit("docs/api/sessions/")
     panel.open()
     assert violations(panel.page) == []
     model.says(LISTED, "A session expires 30 days after it was last seen. [[30 days after it was last seen]] The moon.")
@@ -45,15 +49,6 @@ def test_axe_finds_no_violation(panel: Panel, model: Model, colours: str) -> Non
     assert violations(panel.page) == []
     panel.button("Conversations").click()
     expect(panel.root.get_by_role("listitem").filter(has_text=QUESTION).first).to_be_visible()
-    assert violations(panel.page) == []
-
-
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_axe_finds_no_violation_in_code_and_tables(panel: Panel, colours: str) -> None:
-    panel.page.emulate_media(color_scheme=colours, reduced_motion="reduce")  # pyright: ignore[reportArgumentType]
-    panel.visit("docs/guides/panel/")
-    panel.page.get_by_text("A script that writes the policy").click()
-    expect(panel.page.get_by_text("readFileSync").first).to_be_visible()
     assert violations(panel.page) == []
 
 
