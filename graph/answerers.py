@@ -184,6 +184,7 @@ async def _reply(
                 if chunk.usage_metadata:
                     tokens = chunk.usage_metadata["total_tokens"]
                 text = _UNSTORABLE.sub("", reasoning.feed(chunk.text))
+                del chunk  # nothing of it is kept while the next is waited for
                 if text := text if begun else text.lstrip():
                     begun = True
                     yield Piece(text=text)

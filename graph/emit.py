@@ -1,7 +1,6 @@
 """Sends a node's events to whoever listens: the turn engine's sink, or LangGraph's own stream."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 
 from langgraph.runtime import Runtime
@@ -19,11 +18,16 @@ def emit(event: Event, runtime: Runtime) -> None:
     sink(event)
 
 
-@contextmanager
-def listening(sink: Sink) -> Generator[None]:
+class listening:
     """Send the events of graph runs started inside this block to `sink`, at once and without LangGraph's queue."""
-    token = _SINK.set(sink)
-    try:
-        yield
-    finally:
-        _SINK.reset(token)
+
+    __slots__ = ("_sink", "_token")
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def __enter__(self) -> None:
+        self._token = _SINK.set(self._sink)
+
+    def __exit__(self, *_: object) -> None:
+        _SINK.reset(self._token)

@@ -32,7 +32,7 @@ def grounded_messages(
     question: str, passages: Sequence[Passage], history: Sequence[Exchange], instructions: str
 ) -> list[BaseMessage]:
     """Return the messages of a grounded turn; `instructions` is the site's own tone and product facts."""
-    system = f"{_GROUNDED}\n\n{instructions}".strip()
+    system = f"{_GROUNDED}\n\n{instructions}".strip() if instructions else _GROUNDED
     numbered = "\n\n".join(_passage(n, p) for n, p in enumerate(passages, 1))
     return [SystemMessage(system), *_earlier(history), HumanMessage(f"{numbered}\n\nQuestion: {question}")]
 

@@ -16,7 +16,8 @@ class _Search(NamedTuple):
     limit: int
 
 
-_BEGUN: ContextVar[tuple[_Search, asyncio.Task[list[Passage]]] | None] = ContextVar("citeside_search", default=None)
+_BEGUN: ContextVar[dict[_Search, asyncio.Task[list[Passage]]]] = ContextVar("citeside_search")
+"""What was begun for the turn at hand; emptied when it is taken, for a turn's context lasts as long as the turn."""
 
 
 class SearchAhead:
@@ -27,9 +28,9 @@ class SearchAhead:
 
     async def search(self, query: str, *, scope: Scope, limit: int) -> list[Passage]:
         """Search, or take what this very search, begun ahead, finds."""
-        begun = _BEGUN.get()
-        if begun and begun[0] == (query, scope, limit):
-            return await begun[1]
+        begun = _BEGUN.get({}).pop(_Search(query, scope, limit), None)
+        if begun:
+            return await begun
         return await self._retriever.search(query, scope=scope, limit=limit)
 
     @contextmanager
@@ -42,7 +43,7 @@ class SearchAhead:
         stored = asyncio.Event()
         search = asyncio.create_task(self._find(query, scope, limit, stored))
         search.add_done_callback(lambda done: done.cancelled() or done.exception())  # it counts where it is awaited
-        token = _BEGUN.set((_Search(query, scope, limit), search))
+        token = _BEGUN.set({_Search(query, scope, limit): search})
         try:
             yield
             stored.set()

@@ -8,7 +8,7 @@ is the SDK's too, but made once: to make and send one anew costs it 1.6 ms of CP
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, suppress
 from functools import reduce
 from itertools import groupby
 from operator import add
@@ -83,21 +83,20 @@ class LeanChatOpenAI(ChatOpenAI):
         if self._session:
             await self._session.close()
 
-    @asynccontextmanager
-    async def _sent(self, payload: dict[str, Any]) -> AsyncIterator[aiohttp.StreamReader]:
-        """Send a request as the SDK would and give the body of its answer. Raises openai.APIStatusError."""
+    async def _send(self, payload: dict[str, Any]) -> aiohttp.ClientResponse:
+        """Send a request as the SDK would; whoever gets the response closes it. Raises openai.APIStatusError."""
         origin = self._origin or await self._find_origin()
         session = self._session or self._open_session()
-        # The body goes in without a name of its own: it would be kept as long as the answer lasts.
-        async with session.post(
+        response = await session.post(
             origin.url, data=orjson.dumps(payload), headers=origin.headers, proxy=origin.proxy
-        ) as response:
-            if response.status >= 400:
-                body = await response.content.read(_ERROR_SIZE)
-                told = {name: value for name, value in response.headers.items() if name.lower() != "content-encoding"}
-                refusal = httpx2.Response(response.status, headers=told, content=body, request=origin.request)
-                raise self.root_async_client._make_status_error_from_response(refusal)
-            yield response.content
+        )
+        if response.status < 400:
+            return response
+        async with response:
+            body = await response.content.read(_ERROR_SIZE)
+        told = {name: value for name, value in response.headers.items() if name.lower() != "content-encoding"}
+        refusal = httpx2.Response(response.status, headers=told, content=body, request=origin.request)
+        raise self.root_async_client._make_status_error_from_response(refusal)
 
     async def _find_origin(self) -> _Origin:
         """Have the SDK make a request, with its address and its headers, the key among them, and look up its proxy."""
@@ -135,6 +134,7 @@ class LeanChatOpenAI(ChatOpenAI):
                 if chunk.generation_info:
                     chunk.message.response_metadata = {**chunk.generation_info, **chunk.message.response_metadata}
                 yield chunk.message
+                del chunk  # nothing that was passed on is kept while the model is waited for
 
     def _is_observed(self, config: RunnableConfig | None) -> bool:
         listeners = AsyncCallbackManager.configure(ensure_config(config).get("callbacks"), self.callbacks, self.verbose)
@@ -158,8 +158,10 @@ class LeanChatOpenAI(ChatOpenAI):
         kwargs["stream"] = True
         if self._should_stream_usage(stream_usage, **kwargs):
             kwargs["stream_options"] = {"include_usage": True}
-        payload = self._get_request_payload(messages, stop=stop, **kwargs)
-        async with self._sent(payload) as body, aclosing(_batches(body)) as batches:
+        async with (
+            await self._send(self._get_request_payload(messages, stop=stop, **kwargs)) as response,
+            aclosing(_batches(response.content)) as batches,
+        ):
             async for events, error in batches:
                 if chunk := self._chunk(events):
                     if run_manager:
@@ -167,6 +169,7 @@ class LeanChatOpenAI(ChatOpenAI):
                     yield chunk
                 if error:
                     raise error
+                del events, chunk
 
     def _needs_stock(self, kwargs: dict[str, Any]) -> bool:
         asked = {**self._default_params, **kwargs}

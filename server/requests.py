@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -126,7 +127,7 @@ class ChatRequest(Frozen):
         """The kind of turn: any selected text makes it constrained, whatever `selected_text_mode` says."""
         return "grounded" if self.selected_text is None else "constrained"
 
-    @property
+    @cached_property
     def scope(self) -> Scope:
         """Where in the docs the reader is."""
         at = self.source or Source()

@@ -1,6 +1,7 @@
 """A turn that runs in this worker: what it was asked, how it is stopped, and what it leaves behind."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,7 +42,13 @@ class Run:
     stored: int = 0
     stopped: Ending | None = None
     ending: bool = False
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    began: float = field(default_factory=time.monotonic)
+    ended: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def age(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.began
 
     def stop(self, ending: Ending) -> None:
         """End the turn as soon as its graph lets go; the first reason given holds."""

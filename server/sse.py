@@ -2,17 +2,20 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sse_starlette import EventSourceResponse
 
 from graph.errors import StoreUnavailable
 from server.problems import Problem
-from server.transcript import Sent
+from server.transcript import Cursor, Sent
 from server.wire import StreamError
 
-PING = 15  # seconds; proxies and the panel take a connection that is silent for longer for dead
+if TYPE_CHECKING:
+    from server.turns import TurnEngine
+
+PING = 15.0  # seconds; proxies and the panel take a connection that is silent for longer for dead
 SEND_TIMEOUT = 30.0  # seconds; a reader that takes nothing is dropped and may rejoin, its turn goes on
 STOPPING = 24.0  # seconds that open streams get when the server stops: longer than the turns behind them
 TURN_ID = "Citeside-Turn-Id"
@@ -20,19 +23,25 @@ STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-strea
 """What a route that streams says of its answer in the schema."""
 
 
-async def event_stream(turn_id: UUID, events: AsyncGenerator[Sent]) -> EventSourceResponse:
-    """Answer with a turn's events. What is wrong before the first of them is raised, and so answered with a problem."""
+async def event_stream(
+    engine: "TurnEngine", session_id: UUID, turn_id: UUID, since: Cursor | None = None
+) -> EventSourceResponse:
+    """Answer with a turn's events. What is wrong before the first of them is raised, and so answered with a problem.
+
+    The pings come with the events: the library's own would be one more task for each stream.
+    """
+    events = engine.follow(session_id, turn_id, since, silence=PING)
     first = await anext(events)
     return EventSourceResponse(
         encoded(first, events),
         headers={TURN_ID: str(turn_id)},
-        ping=PING,
+        ping=0,
         send_timeout=SEND_TIMEOUT,
         shutdown_grace_period=STOPPING,
     )
 
 
-async def encoded(first: Sent, events: AsyncGenerator[Sent]) -> AsyncGenerator[dict[str, str]]:
+async def encoded(first: Sent | None, events: AsyncGenerator[Sent | None]) -> AsyncGenerator[dict[str, str]]:
     """Yield what `EventSourceResponse` writes: the tag of each event is its name, the cursor after it is its id.
 
     A store that is away while a turn is read from it ends the stream in an `error` without an id, which says that the
@@ -48,6 +57,8 @@ async def encoded(first: Sent, events: AsyncGenerator[Sent]) -> AsyncGenerator[d
             yield {"event": failed.event, "data": failed.model_dump_json(exclude={"event"})}
 
 
-def _frame(sent: Sent) -> dict[str, str]:
+def _frame(sent: Sent | None) -> dict[str, str]:
+    if sent is None:
+        return {"comment": "ping"}
     event = sent.event
     return {"event": event.event, "id": str(sent.cursor), "data": event.model_dump_json(exclude={"event"})}

@@ -76,7 +76,8 @@ class Transcript:
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds after the beginning at which a step was reached."""
     _began: float = field(default_factory=time.perf_counter)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    """Readers who know all there is; in place of an Event, which takes a kilobyte for one of them."""
     _step: asyncio.TimerHandle | None = None
     """Tells the step that has just begun, unless something else comes sooner."""
 
@@ -119,11 +120,31 @@ class Transcript:
                     self.reached("verdict")
                     self.preface = self.preface.model_copy(update={"verdict": event.verdict})
                 self._tell(event)
-        self._changed.set()
+        self._wake()
 
     def _tell(self, event: Event) -> None:
         self.events.append((len(self.text), event))
-        self._changed.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        for reader in self._waiting:
+            if not reader.done():
+                reader.set_result(None)
+        self._waiting.clear()
+
+    async def _change(self, silence: float | None) -> bool:
+        """Wait for the next change, and tell whether it came within `silence` seconds."""
+        reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(reader)
+        try:
+            async with asyncio.timeout(silence):
+                await reader
+        except TimeoutError:
+            return False
+        finally:
+            if reader in self._waiting:
+                self._waiting.remove(reader)
+        return True
 
     def _end_step(self) -> None:
         if self._step:
@@ -151,16 +172,17 @@ class Transcript:
         self._end_step()
         self.text = message.content
         self.end = closing(message)
-        self._changed.set()
+        self._wake()
 
     def lose(self) -> None:
         """Let the readers go without an end: the store knows what became of the turn."""
         self._end_step()
         self.lost = True
-        self._changed.set()
+        self._wake()
 
-    async def read(self, since: Cursor | None = None) -> AsyncGenerator[Sent]:
-        """Yield what a reader who got as far as `since` lacks, as it comes, until the turn ends or is lost.
+    async def read(self, since: Cursor | None = None, silence: float | None = None) -> AsyncGenerator[Sent | None]:
+        """Yield what a reader who got as far as `since` lacks, as it comes, until the turn ends or is lost, and None
+        wherever nothing came for `silence` seconds.
 
         A reader of another attempt begins anew. Of the events before its text one who rejoins is told those that
         still hold.
@@ -177,8 +199,8 @@ class Transcript:
             events, text, end, lost = self.events[read:], self.text, self.end, self.lost
             if not (events or end or lost or len(text) > shown_length):
                 # Nothing is awaited between looking and waiting, so that no change is missed, however many read.
-                self._changed.clear()
-                await self._changed.wait()
+                if not await self._change(silence):
+                    yield None
                 continue
             read += len(events)
             for before, event in events:

@@ -10,7 +10,8 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -84,7 +85,8 @@ class TurnEngine:
         self._worker = f"{os.getpid()}-{new_id().hex[-12:]}"
         self._runs: dict[UUID, Run] = {}
         self._mirrors = Mirrors(turns, messages)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: set[Run] = set()
+        self._settling: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._telling = asyncio.Lock()
         self._closing = False
@@ -177,8 +179,7 @@ class TurnEngine:
         """
         if (run := self._runs.get(turn_id)) and run.started.session_id == session_id:
             run.stop(Ending("cancelled"))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(run.ended.wait(), STOP)
+            await asyncio.wait({run.ended}, timeout=STOP)
         elif await self._turns.cancel(session_id, turn_id) is None:
             raise not_found("turn")
         give_up = time.monotonic() + STOP
@@ -190,17 +191,22 @@ class TurnEngine:
             raise not_found("turn")
         return turn
 
-    async def follow(self, session_id: UUID, turn_id: UUID, since: Cursor | None = None) -> AsyncGenerator[Sent]:
+    async def follow(
+        self, session_id: UUID, turn_id: UUID, since: Cursor | None = None, *, silence: float | None = None
+    ) -> AsyncGenerator[Sent | None]:
         """Yield the events of a turn that a reader who got as far as `since` lacks: `turn, status*, (passages |
-        verdict)?, (status | delta)*, verdict?, message, end`.
+        verdict)?, (status | delta)*, verdict?, message, end`; None wherever there was none for `silence` seconds.
 
         One that runs here is read from memory; any other from the store, as it comes. Raises Problem for a turn the
         session does not have, StoreUnavailable.
         """
         while True:
-            async with self._transcript(session_id, turn_id) as transcript, aclosing(transcript.read(since)) as events:
+            async with (
+                self._transcript(session_id, turn_id) as transcript,
+                aclosing(transcript.read(since, silence)) as events,
+            ):
                 async for sent in events:
-                    since = sent.cursor
+                    since = sent.cursor if sent else since
                     yield sent
             if transcript.end:
                 return
@@ -210,13 +216,13 @@ class TurnEngine:
         """Wait for a turn to end; return the events that opened and ended it. Raises what `follow` raises."""
         opened = message = end = None
         async with aclosing(self.follow(session_id, turn_id)) as events:
-            async for _, event in events:
-                match event:
-                    case TurnOpened():
+            async for sent in events:
+                match sent:
+                    case Sent(event=TurnOpened() as event):
                         opened = event
-                    case MessageGiven():
+                    case Sent(event=MessageGiven() as event):
                         message = event
-                    case End():
+                    case Sent(event=End() as event):
                         end = event
                     case _:
                         pass
@@ -226,23 +232,20 @@ class TurnEngine:
     async def drain(self) -> None:
         """Let running turns end, stop those that take too long, and take no new ones."""
         self._closing = True
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=DRAIN)
+        if self._open:
+            await asyncio.wait({run.ended for run in self._open}, timeout=DRAIN)
         for run in self._runs.values():
             run.stop(Ending("interrupted", "interrupted"))
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=SETTLE + DRAIN)
+        if self._open:
+            await asyncio.wait({run.ended for run in self._open}, timeout=SETTLE + DRAIN)
         if self._ticker:
             self._ticker.cancel()
             await asyncio.wait({self._ticker})
 
-    @asynccontextmanager
-    async def _transcript(self, session_id: UUID, turn_id: UUID) -> AsyncIterator[Transcript]:
+    def _transcript(self, session_id: UUID, turn_id: UUID) -> AbstractAsyncContextManager[Transcript]:
         if (run := self._runs.get(turn_id)) and run.started.session_id == session_id:
-            yield run.transcript
-        else:
-            async with self._mirrors.open(session_id, turn_id) as transcript:
-                yield transcript
+            return nullcontext(run.transcript)
+        return self._mirrors.open(session_id, turn_id)
 
     def _begin(
         self, asked: ChatRequest, ids: TurnIds | Started, earlier: Sequence[Message] = (), attempt: int = 1
@@ -269,18 +272,19 @@ class TurnEngine:
         if former := self._runs.get(started.turn_id):  # its lease ran out while this worker slept
             former.stop(Ending("interrupted", "interrupted"))
         self._runs[started.turn_id] = run
-        task = asyncio.create_task(self._see_through(run))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._open.add(run)
+        # No task waits for the graph's: each turn would be two, and one would have nothing to do until the end.
+        run.work.add_done_callback(partial(self._see_off, run))
         if self._ticker is None or self._ticker.done():
             self._ticker = asyncio.create_task(self._keep_alive())
 
-    async def _see_through(self, run: Run) -> None:
-        """Wait for the graph, store how the turn ended, and let its readers go, whatever happens."""
-        await asyncio.wait({run.work}, timeout=LONGEST_TURN)
-        if not run.work.done():
-            run.stop(Ending("failed", "timeout"))
-            await asyncio.wait({run.work})
+    def _see_off(self, run: Run, _: asyncio.Task[Answer]) -> None:
+        task = asyncio.create_task(self._end(run))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def _end(self, run: Run) -> None:
+        """Store how the turn ended, and let its readers go, whatever happens."""
         answer, ending = outcome(run)
         run.transcript.reached("end")
         message = last_words(run, answer, ending)
@@ -293,7 +297,8 @@ class TurnEngine:
         finally:
             if self._runs.get(run.started.turn_id) is run:  # readers that follow it keep the transcript
                 del self._runs[run.started.turn_id]
-            run.ended.set()
+            self._open.discard(run)
+            run.ended.set_result(None)
         log.info(
             "turn ended",
             turn_id=run.started.turn_id,
@@ -344,9 +349,13 @@ class TurnEngine:
             run.transcript.lose()
 
     async def _keep_alive(self) -> None:
-        """Tell the store four times a second what the running turns said, and hear which of them are to stop."""
+        """Tell the store four times a second what the running turns said, and stop those that it wants stopped or that
+        take too long."""
         while self._runs:
             await asyncio.sleep(TICK)
+            for run in self._runs.values():
+                if run.age > LONGEST_TURN:
+                    run.stop(Ending("failed", "timeout"))
             async with self._telling:
                 beats = {run: run.beat() for run in self._runs.values() if not run.ending}
                 try:

@@ -41,4 +41,4 @@ async def chat(asked: ChatRequest, service: ServiceDep, token: TokenDep, respons
 async def chat_stream(asked: ChatRequest, service: ServiceDep, token: TokenDep) -> EventSourceResponse:
     """Ask and read along; a reader that leaves stops nothing."""
     turn = await service.engine.start(token, asked)
-    return await event_stream(turn.turn_id, service.engine.follow(turn.session_id, turn.turn_id))
+    return await event_stream(service.engine, turn.session_id, turn.turn_id)

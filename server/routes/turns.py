@@ -33,7 +33,7 @@ async def stream_turn(
     last_event_id: Annotated[str | None, Header(description="The id of the last event that arrived.")] = None,
 ) -> EventSourceResponse:
     """Read a turn from where a reader was cut off, or from its beginning."""
-    return await event_stream(turn_id, service.engine.follow(session.id, turn_id, _cursor(last_event_id)))
+    return await event_stream(service.engine, session.id, turn_id, _cursor(last_event_id))
 
 
 @router.post("/stop")
@@ -48,8 +48,7 @@ async def retry_turn(
 ) -> EventSourceResponse:
     """Answer the last question of a thread again and read along; the answer before is kept, but no longer listed."""
     await service.engine.retry(session.id, turn_id, asked.attempt)
-    replaced = Cursor(asked.attempt, 0)
-    return await event_stream(turn_id, service.engine.follow(session.id, turn_id, replaced))
+    return await event_stream(service.engine, session.id, turn_id, Cursor(asked.attempt, 0))
 
 
 def _cursor(last_event_id: str | None) -> Cursor | None:

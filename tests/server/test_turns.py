@@ -14,7 +14,7 @@ from graph.errors import IndexUnavailable, ModelFailed
 from graph.types import Exchange, Passage, Scope
 from persistence.postgres import Database
 from persistence.turns import TurnIds, Turns
-from server import turns
+from server import sse, turns
 from server.app import create_app
 from server.problems import Problem
 from server.routes import chat
@@ -239,6 +239,27 @@ async def test_the_first_words_are_shown_while_the_model_still_writes(settings: 
                     break
             model.may_go_on.set()
             assert "event: end" in [line async for line in lines]
+
+
+async def test_a_silent_stream_is_pinged_and_loses_nothing(
+    settings: Settings, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "PING", 0.05)
+    model.may_go_on.clear()
+    opening = partial(open_service, answerers=answerers(model), retriever=KnownPassages())
+    async with on_a_port(create_app(settings, opening=opening)) as client:
+        reader = await Reader.arrive(client)
+        body, seen, pings = {"message": QUESTION}, "", 0
+        async with client.stream("POST", "/chat/stream", json=body, headers=reader.headers) as response:
+            async for line in response.aiter_lines():
+                pings += line == ": ping"
+                if pings == 3:
+                    model.may_go_on.set()
+                seen += "" if line.startswith(":") else f"{line}\r\n"
+        assert pings >= 3
+        events = parse(seen)
+        assert "".join(event.data["text"] for event in events if event.event == "delta") == ANSWER
+        assert [event.event for event in events][-2:] == ["message", "end"]
 
 
 async def test_a_stream_is_read_to_its_end_while_the_server_stops(
