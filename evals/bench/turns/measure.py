@@ -222,12 +222,15 @@ class Round:
         the last checkpoint is. The turns between that and the weighing take some of them upon themselves.
         """
         load = self.plan.stored
+        await self.store.vacuum()
         await self.store.checkpoint()
         _, wrong = await self._load(target, self.plan.stored_warm_up)
         await self._script(Script(load.tokens, load.rate))
         start, cpu = await self.store.wal_position(), self.store.cpu_seconds()
         answers = await read(target, load)
-        cpu, end = self.store.cpu_seconds() - cpu, await self.store.wal_position()
+        end = await self.store.wal_position()
+        await self.store.vacuum()
+        cpu = self.store.cpu_seconds() - cpu
         wal, turns = await self.store.wal_between(start, end), len(answers)
         message = await self.store.message_bytes(turns)
         beyond = (wal.total - wal.page_images) / turns - 2 * message

@@ -1,4 +1,8 @@
-"""The Postgres under the targets: the embedded one with the settings it has in use, fsync among them."""
+"""The Postgres under the targets: the embedded one with the settings it has in use, fsync among them.
+
+Only autovacuum is off: it wakes by the clock and looks into every database, whatever a turn costs. What weighed turns
+leave behind is vacuumed with them instead.
+"""
 
 import asyncio
 import importlib.util
@@ -64,6 +68,10 @@ class Store:
         """Return what all processes of the server used so far."""
         return use(self.postmaster).cpu_seconds
 
+    async def vacuum(self) -> None:
+        """Clean up behind turns, as autovacuum would in the end."""
+        await self._connection.execute("vacuum (analyze) turns, turn_deltas, messages, threads, sessions")
+
     async def checkpoint(self) -> None:
         """Write all pages; each is then written to the WAL whole when it is touched next, once."""
         await self._connection.execute("checkpoint")
@@ -98,7 +106,7 @@ class Store:
 @asynccontextmanager
 async def open_store(folder: Path, databases: Iterable[str], ours: str) -> AsyncIterator[Store]:
     """Start a server, make the databases, and the tables of citeside in `ours`; stop it at the end."""
-    server = EmbeddedPostgres(folder / "postgres")
+    server = EmbeddedPostgres(folder / "postgres", {"autovacuum": "off"})
     server.start()
     try:
         connection: asyncpg.Connection = await asyncpg.connect(server.url)
