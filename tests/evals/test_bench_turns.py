@@ -56,6 +56,7 @@ def test_every_idle_stream_waits_for_the_model(quick: dict[str, Any]) -> None:
 def test_a_stored_turn_has_written_what_it_holds(quick: dict[str, Any]) -> None:
     figures = quick["best"]["stored"]["citeside"]
     assert figures["message_bytes"] > QUICK.stored.tokens * 10
+    assert figures["bare_inserts_ms"] > 0
     assert figures["wal_kib"] * 1024 > figures["message_bytes"]
 
 

@@ -17,10 +17,11 @@ from evals.bench.turns.plan import HELD_BELOW_MS, LONGEST_CELL, Load, Plan
 from evals.bench.turns.processes import Child, child, use
 from evals.bench.turns.readers import Target, failures, read
 from evals.bench.turns.results import Cell, Failure, Measured, Results, summarise
-from evals.bench.turns.stamps import now
+from evals.bench.turns.stamps import TOKEN_LENGTH, now
 from evals.bench.turns.store import Store, folder_of_our_own, open_store
 from evals.bench.turns.targets import CITESIDE, KINDS, MODEL, Kind
 from graph.errors import CitesideError
+from server.mirrors import TICK
 
 OPENING_PAUSE = 0.01
 """Seconds between two readers that come to wait; together they would measure the crowd at the door."""
@@ -232,11 +233,14 @@ class Round:
         await self.store.vacuum()
         cpu = self.store.cpu_seconds() - cpu
         wal, turns = await self.store.wal_between(start, end), len(answers)
+        times = round(load.tokens / load.rate / TICK)
+        bare = await self.store.bare_inserts(load.streams, "x" * (load.tokens * TOKEN_LENGTH // times), times)
         message = await self.store.message_bytes(turns)
         beyond = (wal.total - wal.page_images) / turns - 2 * message
         return {
             "turns": turns,
             "postgres_ms": cpu * 1e3 / turns,
+            "bare_inserts_ms": bare * 1e3 / load.streams,
             "message_bytes": message,
             "wal_kib": wal.total / turns / 1024,
             "wal_beyond_kib": beyond / 1024,

@@ -48,6 +48,7 @@ def _lines(results: Results) -> list[_Line]:
         _Line("Memory of an idle stream, KiB", "idle", "kib_per_stream", ",.0f"),
         _Line(share, "idle", "core_share", ".0%"),
         _Line(f"Turn of {stored['tokens'] * 10:,} characters: Postgres time, ms", "stored", "postgres_ms", ".1f"),
+        _Line("Its text by bare inserts at the same pace: Postgres time, ms", "stored", "bare_inserts_ms", ".1f"),
         _Line("The same turn: WAL, KiB", "stored", "wal_kib", ".1f"),
         _Line("The same turn: images of whole pages in its WAL, KiB", "stored", "wal_page_images_kib", ".1f"),
         _Line("The same turn: the rest beyond twice its message, KiB", "stored", "wal_beyond_kib", ".1f"),

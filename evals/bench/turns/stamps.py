@@ -4,6 +4,7 @@ import re
 import time
 
 SENTENCE = 16  # tokens
+TOKEN_LENGTH = 10  # characters
 
 _WRAP = 1 << 32  # microseconds, 71 minutes: longer than any stream lasts
 _TOKEN = re.compile(rb"([A-Pa-p][a-p]{7})~")

@@ -23,6 +23,7 @@ import psutil
 from evals.bench.turns.processes import use
 from persistence.embedded_postgres import EmbeddedPostgres
 from persistence.migrate import migrate
+from server.mirrors import TICK
 
 Value = TypeVar("Value", int, float, str)
 
@@ -71,6 +72,23 @@ class Store:
     async def vacuum(self) -> None:
         """Clean up behind turns, as autovacuum would in the end."""
         await self._connection.execute("vacuum (analyze) turns, turn_deltas, messages, threads, sessions")
+
+    async def bare_inserts(self, turns: int, text: str, times: int) -> float:
+        """Return the CPU seconds of the least that keeps the text of turns as it comes: a yardstick of this machine.
+
+        `times` statements at the pace of the turns, which do not wait for the disk either, each insert `text` once for
+        each of `turns` into a table without index or constraint.
+        """
+        await self._connection.execute("create table if not exists bare (text text)")
+        statement = """
+            with kept as (insert into bare select $1 from generate_series(1, $2::int))
+            select set_config('synchronous_commit', 'off', true)"""
+        await self._connection.fetchval(statement, text, turns)
+        before = self.cpu_seconds()
+        for _ in range(times):
+            await self._connection.fetchval(statement, text, turns)
+            await asyncio.sleep(TICK)
+        return self.cpu_seconds() - before
 
     async def checkpoint(self) -> None:
         """Write all pages; each is then written to the WAL whole when it is touched next, once."""
