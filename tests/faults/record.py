@@ -51,7 +51,7 @@ class Record:
         """Return the tables of the page: one for each section, with a column for each database."""
         lines: list[str] = []
         for title, cases in SECTIONS.items():
-            columns = ["", "What is done", "What the reader sees", "What is stored", *NAMES]
+            columns = ["Case", "What is done", "What the reader sees", "What is stored", *NAMES]
             lines += [f"## {title}", "", _row(columns), _row(["---"] * len(columns))]
             for number, case in cases.items():
                 told = case.injected, case.seen, case.stored

@@ -57,7 +57,7 @@ def _lines(results: Results) -> list[_Line]:
 
 def _figures(results: Results) -> Table:
     """Return the best figures, a column for each target."""
-    table = [["", *COLUMNS]]
+    table = [["What", *COLUMNS]]
     for text, cell, figure, written in _lines(results):
         found = [results.best.get(cell, {}).get(target, {}).get(figure) for target in COLUMNS]
         table.append([text, *("" if value is None else format(value, written) for value in found)])
