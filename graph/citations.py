@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from graph.support import DOUBTED, support
+from graph.support import is_doubted, support
 from graph.terms import content_terms, tongues
 from graph.types import Citation, Passage, Span
 from graph.units import Unit, quotable, split_units
@@ -244,6 +244,4 @@ def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[
 
 
 def _is_doubted(sentence: str, cited: Sequence[str]) -> bool:
-    if support(sentence, "\n\n".join(cited)) >= DOUBTED:
-        return False
-    return not any(find_verbatim(_plain(sentence), text) for text in cited)
+    return is_doubted(sentence, "\n\n".join(cited)) and not any(find_verbatim(_plain(sentence), text) for text in cited)

@@ -1,16 +1,30 @@
-"""Tells whether a text supports a sentence, and whether passages are near enough to a question to answer it.
+"""Tells how far a text supports a sentence, and whether passages are near enough to a question to answer it."""
 
-The values below were set by hand on two documentation sites; each errs towards doubt.
-"""
-
+import math
 from collections.abc import Sequence
 
-from graph.terms import content_terms, names, negated, numbers
+from graph.contradictions import contradicts, is_single
+from graph.support_features import Features, measure, read, strange_numbers
 from graph.types import Passage
-from graph.units import quotable
 
-DOUBTED = 0.5
-"""A grounded sentence below this support is marked as unsupported."""
+COEFFICIENTS = Features(
+    contained=1.99,
+    ordered=1.54,
+    pairs=0.66,
+    strange_names=-3.65,
+    strange_numbers=-0.77,
+    length=0.46,
+    long_evidence=1.6,
+)
+INTERCEPT = -3.97
+"""A logistic regression. `python -m evals.fit.support --data FOLDER` fits both on sentences that people judged."""
+
+DOUBTED = 0.35
+"""A grounded sentence below this support is marked as unsupported. Chosen to err gently: a mark on what is right costs
+more trust than a missing one. `website/docs/decisions/support-scorer.md` has the shares of both errors."""
+
+CONTRADICTED = 0.3
+"""The most that is left of a sentence that `contradicts` speaks against, so that it is always marked."""
 
 FLOOR = 0.6
 """Nearness from which the docs cover a question. Of 46 questions that two sites should answer 42 lay above it (the
@@ -22,36 +36,36 @@ a question down that is near their topic."""
 
 
 def support(sentence: str, evidence: str) -> float:
-    """Return how far `evidence` supports `sentence`, from 0 to 1.
+    """Return how likely a reader finds that `evidence` supports `sentence`, from 0 to 1; 0 when they share no term.
 
-    The share of the sentence's content terms that the evidence contains; 0 when a number of the sentence is
-    missing from it, halved when a name is missing, a third of it when either it or the nearest sentence denies alone.
+    The logistic of the weighted features; 1 when all words stand there side by side and in order. Halved, and at most
+    CONTRADICTED, when the sentence restates one of the evidence but contradicts it.
     """
-    terms = content_terms(sentence)
-    shared = terms & content_terms(evidence)
-    if not shared:
+    if read(sentence).vocabulary.isdisjoint(read(evidence).vocabulary):
         return 0.0
-    score = len(shared) / len(terms)
-    if numbers(sentence) - numbers(evidence):
-        return 0.0
-    if strange_names(sentence, evidence):
-        score /= 2
-    if negated(sentence) != negated(_nearest(terms, evidence)):
-        score /= 3
-    return score
+    found = measure(sentence, evidence)
+    verbatim = found.ordered == found.pairs == 1
+    likely = 1.0 if verbatim else likelihood(found)
+    return min(likely / 2, CONTRADICTED) if contradicts(sentence, evidence) else likely
 
 
-def _nearest(terms: frozenset[str], text: str) -> str:
-    """Return the sentence of `text` that shares the most terms: a "not" elsewhere in it denies nothing here."""
-    found = [text[u.start : u.end] for u in quotable(text)]
-    return max(found, key=lambda words: len(terms & content_terms(words)), default="")
+def is_doubted(sentence: str, evidence: str) -> bool:
+    """Tell whether a sentence is to be marked: its support is below DOUBTED, or a number of it is not in `evidence`.
+
+    One that is made of the words of `evidence` alone is marked only when it is contradicted.
+    """
+    if is_single(sentence) and strange_numbers(sentence, evidence):
+        return True
+    said = read(sentence).vocabulary
+    if said and said <= read(evidence).vocabulary:
+        return contradicts(sentence, evidence)
+    return support(sentence, evidence) < DOUBTED
 
 
-def strange_names(sentence: str, evidence: str) -> set[str]:
-    """Return the names of `sentence` that stand nowhere in `evidence`."""
-    known = content_terms(evidence)
-    folded = evidence.casefold()
-    return {name for name in names(sentence) if name not in folded and not content_terms(name) <= known}
+def likelihood(found: Features) -> float:
+    """Return the fitted probability of support for what was measured."""
+    weighed = sum(weight * value for weight, value in zip(COEFFICIENTS, found, strict=True))
+    return 1 / (1 + math.exp(-INTERCEPT - weighed))
 
 
 def is_near(passages: Sequence[Passage]) -> bool:

@@ -1,6 +1,7 @@
 """Reads a text as terms: stemmed content words, numbers, and names that must not be invented."""
 
 import re
+from decimal import Decimal
 from functools import lru_cache
 
 from py_rust_stemmers import SnowballStemmer
@@ -111,3 +112,93 @@ def _is_identifier(token: str) -> bool:
 def negated(text: str) -> bool:
     """Tell whether `text` denies something."""
     return _NEGATION.search(text) is not None
+
+
+_SPELLED = {
+    word: str(value)
+    for value, spelled in {
+        2: "two zwei",
+        3: "three drei",
+        4: "four vier",
+        5: "five fünf",
+        6: "six sechs",
+        7: "seven sieben",
+        8: "eight acht",
+        9: "nine neun",
+        10: "ten zehn",
+        11: "eleven elf",
+        12: "twelve zwölf",
+        13: "thirteen dreizehn",
+        14: "fourteen vierzehn",
+        15: "fifteen fünfzehn",
+        16: "sixteen sechzehn",
+        17: "seventeen siebzehn",
+        18: "eighteen achtzehn",
+        19: "nineteen neunzehn",
+        20: "twenty zwanzig",
+        30: "thirty dreißig",
+        40: "forty vierzig",
+        50: "fifty fünfzig",
+        60: "sixty sechzig",
+        70: "seventy siebzig",
+        80: "eighty achtzig",
+        90: "ninety neunzig",
+        100: "hundred hundert",
+    }.items()
+    for word in spelled.split()
+}
+_SCALED = re.compile(
+    r"(?<![^\W_])(\d+(?:[.,:]\d+)*)([kKM]\b| ?(?:thousand|tausend|million|Million|Millionen|billion|Milliarden?)\b)?"
+)
+_SCALES = {
+    word: power
+    for power, spelled in {3: "k thousand tausend", 6: "m million millionen", 9: "billion milliarde milliarden"}.items()
+    for word in spelled.split()
+}
+"""Powers of ten."""
+_GROUPED = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3}(?!\d))")
+_GERMAN_THOUSANDS = re.compile(r"^\d{1,3}(?:\.\d{3})+$")
+
+
+def written_out(text: str) -> str:
+    """Return `text` with its numbers in plain digits: `1,000` and `1k` are 1000, `1.5 million` is 1500000."""
+    return _SCALED.sub(lambda found: _value(found[1], found[2]) or found[0], _GROUPED.sub("", text))
+
+
+def _value(digits: str, scale: str | None) -> str | None:
+    """Return what a scaled number amounts to; None when it has no scale or is no plain decimal."""
+    if not scale or not digits.replace(".", "", 1).isdigit():
+        return None
+    return f"{Decimal(digits).scaleb(_SCALES[scale.strip().casefold()]):f}"
+
+
+def plain_words(text: str) -> list[str]:
+    """Return the words of `text` in order as `words` does, numbers in plain digits."""
+    return [_SPELLED.get(word.casefold(), word) for word in words(written_out(text))]
+
+
+def is_content(word: str) -> bool:
+    """Tell whether a word carries meaning, by the rule of `content_terms`."""
+    return word.casefold() not in STOP_WORDS and _matters(word)
+
+
+def number_forms(text: str) -> list[frozenset[str]]:
+    """Return for each number of `text` the ways to write it: `1k` is also 1000, `08:00` is 8, `1.000` may be 1000.
+
+    Digits inside of words are no numbers, and of those spelled out only ten and more surely count. Of what is scaled
+    the plain digits stay a form: `1.5 million` meets `1.5`.
+    """
+    found: list[frozenset[str]] = []
+    for digits, scale in _SCALED.findall(_GROUPED.sub("", text)):
+        forms = {digits, digits.removesuffix(":00")}
+        if _GERMAN_THOUSANDS.match(digits):
+            forms.add(digits.replace(".", ""))
+        if value := _value(digits, scale):
+            forms.add(value)
+        found.append(frozenset(forms | {form.lstrip("0") or "0" for form in forms}))
+    return found + [frozenset({number}) for number in spelled_numbers(text) if len(number) > 1]
+
+
+def spelled_numbers(text: str) -> frozenset[str]:
+    """Return the numbers that `text` spells out, as digits."""
+    return frozenset(_SPELLED[word.casefold()] for word in words(text) if word.casefold() in _SPELLED)

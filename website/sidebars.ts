@@ -51,6 +51,7 @@ const sidebars: SidebarsConfig = {
         'decisions/embedded-parts',
         'decisions/selected-text-rule',
         'decisions/panel',
+        'decisions/support-scorer',
       ],
     },
   ],

@@ -1,0 +1,207 @@
+"""Finds what shared words cannot show: that evidence denies a sentence, or says its parts of something else.
+
+Each rule is narrow. It speaks only where both texts are plain about the same thing, and stays silent otherwise.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from graph.support_features import read, strange_names, strange_numbers
+from graph.terms import content_terms, is_content, negated, plain_words, stem, written_out
+from graph.units import quotable
+
+_CLAUSE = re.compile(r"[,;:()\n]+|[.!?](?=\s|$)|\b(?:and|but|while|whereas|und|aber|während)\b")
+_WITHOUT = re.compile(r"\b(?:without|ohne)\b", re.IGNORECASE)
+_AGENT = re.compile(r"\b(?:by|from|than|von|vom|durch|als)\b", re.IGNORECASE)
+_QUANTITY = re.compile(r"(?<![\w.])([$€£]?)(\d+(?:[.,:]\d+)*)[\s\u00a0-]?([^\W\d_]+|[%€$£])?(?!\w)")
+
+_ROW = "\t"
+
+_UNITS = {
+    written: spellings.split()[0]
+    for spellings in (
+        "ms millisecond milliseconds millisekunde millisekunden",
+        "s sec secs second seconds sekunde sekunden",
+        "min mins minute minutes minuten",
+        "h hour hours stunde stunden",
+        "day days tag tage tagen",
+        "week weeks woche wochen",
+        "month months monat monate monaten",
+        "year years jahr jahre jahren",
+        "byte bytes",
+        "kb kilobyte kilobytes",
+        "kib kibibyte kibibytes",
+        "mb megabyte megabytes",
+        "mib mebibyte mebibytes",
+        "gb gigabyte gigabytes",
+        "gib gibibyte gibibytes",
+        "tb terabyte terabytes",
+        "% percent prozent",
+        "px pixel pixels",
+        "mm millimetre millimetres millimeter millimeters",
+        "cm centimetre centimetres centimeter centimeters zentimeter",
+        "m metre metres meter meters",
+        "km kilometre kilometres kilometer kilometers",
+        "mile miles meile meilen",
+        "g gram grams gramm",
+        "kg kilogram kilograms kilogramm",
+        "hz hertz",
+        "khz kilohertz",
+        "mhz megahertz",
+        "ghz gigahertz",
+        "$ usd dollar dollars",
+        "€ eur euro euros",
+        "£ gbp pound pounds pfund",
+    )
+    for written in spellings.split()
+}
+
+
+RESTATED = 0.6
+"""Share of a sentence's terms in one sentence of the evidence from which it restates that one, if that has not many
+more. In paraphrases further off a "not" on one side only tells nothing: near half of them people found supported."""
+
+_OWN = 0.3
+"""Share of the evidence's sentence that its restatement must hold; a long one denies many other things."""
+
+
+def contradicts(sentence: str, evidence: str) -> bool:
+    """Tell whether a sentence restates one of `evidence` with another number, name, unit or order, or with a denial.
+
+    Only one sentence is compared: several in a row may deny this and count that.
+    """
+    nearest = _nearest(sentence, evidence)
+    return (
+        is_single(sentence)
+        and _restates(sentence, nearest)
+        and (
+            bool(strange_numbers(sentence, evidence))
+            or bool(strange_names(sentence, evidence))
+            or _denies(sentence, nearest) != _denies(nearest, sentence)
+            or has_another_unit(sentence, evidence)
+            or takes_a_number_of_something_else(sentence, evidence)
+            or swaps(sentence, nearest)
+        )
+    )
+
+
+def is_single(text: str) -> bool:
+    """Tell whether `text` is one sentence."""
+    return len(_sentences(text)) <= 1
+
+
+def has_another_unit(sentence: str, evidence: str) -> bool:
+    """Tell whether a quantity of `sentence` stands in `evidence` in other units only (`30 s` for `30 minutes`)."""
+    known = _quantities(evidence)
+    return any(
+        unit not in units
+        for number, said in _quantities(sentence).items()
+        if (units := known.get(number))
+        for unit in said
+    )
+
+
+@lru_cache(maxsize=2_048)
+def _quantities(text: str) -> dict[str, set[str]]:
+    """Return the known units each number of `text` stands with."""
+    found: dict[str, set[str]] = {}
+    for sign, number, behind in _QUANTITY.findall(text):
+        if unit := _UNITS.get(sign or behind.casefold()):
+            found.setdefault(number.replace(",", ""), set()).add(unit)
+    return found
+
+
+def takes_a_number_of_something_else(sentence: str, evidence: str) -> bool:
+    """Tell whether a number of `sentence` belongs to a rival of what the sentence speaks of.
+
+    "Plan A allows 5 users, plan B allows 10" speaks against "Plan A allows 10": the clause of 10 is built like that of
+    A, but names B in its place and another number stands with A. It does not speak against "Plan A allows 5 users".
+    """
+    clauses = _clauses(evidence)
+    for forms in read(sentence).numbers:
+        about = frozenset[str]().union(*(clause for clause in _clauses(sentence) if clause & forms)) - forms
+        with_it = [clause for clause in clauses if clause & forms]
+        elsewhere = about - frozenset[str]().union(*with_it)
+        if with_it and elsewhere and all(_rivals(clause, clauses, about, elsewhere, forms) for clause in with_it):
+            return True
+    return False
+
+
+def _rivals(
+    clause: frozenset[str],
+    clauses: Sequence[frozenset[str]],
+    about: frozenset[str],
+    elsewhere: frozenset[str],
+    forms: frozenset[str],
+) -> bool:
+    """Tell whether another clause with another number holds what `clause` lacks, built like it or saying it all."""
+    strange = {term for term in clause - about - forms - {_ROW} if not term.isdigit()}
+    return bool(strange) and any(
+        other & elsewhere
+        and not other & forms
+        and any(term.isdigit() for term in other)
+        and (other & clause & (about | {_ROW}) or other >= about)
+        for other in clauses
+    )
+
+
+@lru_cache(maxsize=2_048)
+def _clauses(text: str) -> tuple[frozenset[str], ...]:
+    """Return the terms of each clause; rows of a table, which are built alike, also hold a tab."""
+    return tuple(
+        terms | {_ROW} if _ROW in part else terms
+        for part in _CLAUSE.split(written_out(text))
+        if (terms := frozenset(stem(word) for word in plain_words(part) if is_content(word)))
+    )
+
+
+def swaps(sentence: str, nearest: str) -> bool:
+    """Tell whether two names change places around the same word (`Ann pays Bob` for `Bob pays Ann`).
+
+    Sentences that turn the order themselves, as a passive does, are left alone.
+    """
+    if _AGENT.search(sentence) or _AGENT.search(nearest):
+        return False
+    said, known = _places(sentence), _places(nearest)
+    shared = [term for term in said if term in known]
+    capital = {stem(word) for word in plain_words(sentence) if word[:1].isupper()}
+    names = [term for term in shared if term in capital]
+    return any(
+        said[first] < said[middle] < said[second] and known[second] < known[middle] < known[first]
+        for first in names
+        for second in names
+        for middle in shared
+        if middle not in capital
+    )
+
+
+def _places(text: str) -> dict[str, int]:
+    """Return where each term stands that stands in `text` once."""
+    terms = [stem(word) for word in plain_words(text) if is_content(word)]
+    return {term: at for at, term in enumerate(terms) if terms.count(term) == 1}
+
+
+def _nearest(sentence: str, text: str) -> str:
+    """Return the sentence of `text` that shares the most terms: a "not" elsewhere in it denies nothing here."""
+    terms = content_terms(sentence)
+    return max(_sentences(text), key=lambda words: len(terms & content_terms(words)), default="")
+
+
+def _denies(text: str, other: str) -> bool:
+    """Tell whether `text` denies something; what it goes on without is not denied unless `other` speaks of it."""
+    head, *without = _WITHOUT.split(text, maxsplit=1)
+    return negated(head) or any(
+        negated(rest) or not content_terms(rest).isdisjoint(content_terms(other)) for rest in without
+    )
+
+
+def _restates(sentence: str, nearest: str) -> bool:
+    terms, known = content_terms(sentence), content_terms(nearest)
+    shared = len(terms & known)
+    return shared > 0 and shared >= RESTATED * len(terms) and shared >= _OWN * len(known)
+
+
+@lru_cache(maxsize=2_048)
+def _sentences(text: str) -> tuple[str, ...]:
+    return tuple(text[unit.start : unit.end] for unit in quotable(text))

@@ -1,0 +1,228 @@
+"""What a text supports: sentences a reader would accept, and the same with one thing changed."""
+
+import math
+import random
+
+import pytest
+
+from graph.contradictions import contradicts
+from graph.support import COEFFICIENTS, DOUBTED, INTERCEPT, is_doubted, likelihood, support
+from graph.support_features import Features, measure
+from graph.units import Unit, quotable
+
+CHANGED = {
+    "another number": (
+        "The free plan allows 5 users.",
+        "The free plan allows 50 users.",
+        "The free plan allows 5 users and one project. Exports are kept for 30 days.",
+    ),
+    "a denial added": (
+        "Exports are encrypted.",
+        "Exports are not encrypted.",
+        "Exports are encrypted at rest.",
+    ),
+    "a denial dropped": (
+        "The plugin does not support Node 16.",
+        "The plugin supports Node 16.",
+        "The plugin does not support Node 16, so upgrade first.",
+    ),
+    "names in each other's place": (
+        "Anna introduced Bertram to the team.",
+        "Bertram introduced Anna to the team.",
+        "In spring Anna introduced Bertram to the whole team.",
+    ),
+    "an invented name": (
+        "Sharing a notebook needs an account.",
+        "Sharing a notebook needs a Dropbox account.",
+        "Sharing a notebook needs an account.",
+    ),
+    "another unit": (
+        "The session ends after 30 minutes.",
+        "The session ends after 30 seconds.",
+        "A session ends after 30 minutes without a request.",
+    ),
+    "the number of a rival": (
+        "Plan A allows 5 users.",
+        "Plan A allows 10 users.",
+        "Plan A allows 5 users, plan B allows 10.",
+    ),
+    "the number of the next sentence": (
+        "The timeout is 30 seconds.",
+        "The timeout is 5 seconds.",
+        "The timeout is 30 seconds. The retry limit is 5.",
+    ),
+    "another identifier": (
+        "Set `maxRetries` to 3.",
+        "Set `maxRedirects` to 3.",
+        "Set `maxRetries` to 3 to give up early.",
+    ),
+    "another flag": (
+        "Run `npm run build -- --out-dir dist`.",
+        "Run `npm run build -- --no-minify`.",
+        "```\nnpm run build -- --out-dir dist\n```",
+    ),
+    "a denial added in German": (
+        "Exporte werden verschlüsselt gespeichert.",
+        "Exporte werden nicht verschlüsselt gespeichert.",
+        "Exporte werden immer verschlüsselt gespeichert.",
+    ),
+    "another number in German": (
+        "Das Limit liegt bei 1.000 Anfragen pro Stunde.",
+        "Das Limit liegt bei 2.000 Anfragen pro Stunde.",
+        "Das Limit liegt bei 1000 Anfragen je Stunde.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fair", "false", "evidence"), CHANGED.values(), ids=CHANGED)
+def test_a_sentence_loses_its_support_when_one_thing_is_changed(fair: str, false: str, evidence: str) -> None:
+    assert not is_doubted(fair, evidence)
+    assert is_doubted(false, evidence)
+    assert support(false, evidence) < DOUBTED <= support(fair, evidence)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence"),
+    [
+        ("The limit is 1000 requests.", "The limit is 1,000 requests per minute."),
+        ("The limit is 1k requests.", "The limit is 1,000 requests per minute."),
+        ("The limit is 1,000 requests.", "The limit is 1k requests per minute."),
+        ("Tokens live for thirty days.", "Tokens live for 30 days."),
+        ("Tokens live for 30 days.", "Tokens live for thirty days."),
+        ("Tokens live for three days.", "Tokens live for 3 days."),
+        ("The window opens at 8:00.", "The window opens at 08:00 and closes at noon."),
+        ("The bucket holds 1.5 million rows.", "The bucket holds 1500000 rows."),
+        ("Der Speicher fasst zwanzig Einträge.", "Der Speicher fasst 20 Einträge."),
+        ("It was renamed on March 6, 2018.", "On 2018-03-06 it was renamed in March."),
+    ],
+)
+def test_a_number_is_the_same_however_it_is_written(sentence: str, evidence: str) -> None:
+    assert not is_doubted(sentence, evidence)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence"),
+    [
+        ("The limit is 2k requests.", "The limit is 1,000 requests per minute."),
+        ("Tokens live for ninety days.", "Tokens live for 30 days."),
+        ("Use version 3.1.", "Use version 3.10."),
+        ("Somebody wrote this in 1998, about something else.", "The retry limit of the client is 5."),
+    ],
+)
+def test_a_number_that_the_evidence_lacks_is_always_marked(sentence: str, evidence: str) -> None:
+    assert is_doubted(sentence, evidence)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence"),
+    {
+        "a side remark is denied": (
+            "Sessions end after a week.",
+            "Sessions end after a week. They are not renewed by reading.",
+        ),
+        "two facts of one subject": (
+            "The free plan has 10 projects.",
+            "The free plan has 5 users and 10 projects.",
+        ),
+        "told in the passive": (
+            "Bertram was introduced by Anna.",
+            "Anna introduced Bertram.",
+        ),
+        "a row read out": (
+            "The Pro plan has 20 seats.",
+            "Plan\tSeats\nFree\t5\nPro\t20",
+        ),
+    }.values(),
+)
+def test_what_is_only_put_differently_is_not_marked(sentence: str, evidence: str) -> None:
+    assert not contradicts(sentence, evidence)
+    assert not is_doubted(sentence, evidence)
+
+
+PASSAGE = (
+    "Requests are limited to 1,000 per minute and 20k per day. A request over the limit gets 429 and is not queued.\n\n"
+    "- Set `retry.maxAttempts` to 3, never to 0.\n- Anna's team keeps the logs for thirty days.\n\n"
+    "Plan\tUsers\tPrice\nFree\t5\t$0\nPro\t10\t$20\n\n"
+    "```sh\nciteside serve --port 8080\n```\n\n"
+    "Die Sitzung endet nach 30 Minuten, nicht nach 60. Ohne Anmeldung bleibt sie leer."
+)
+
+
+@pytest.mark.parametrize("unit", quotable(PASSAGE), ids=lambda unit: f"{unit.kind} at {unit.start}")
+def test_the_words_of_the_passage_itself_are_supported(unit: Unit) -> None:
+    words = PASSAGE[unit.start : unit.end]
+    assert support(words, words) == 1
+    assert not is_doubted(words, words)
+
+
+def test_support_is_a_probability_for_any_text() -> None:
+    pieces = [
+        "",
+        " ",
+        "🗄️",
+        "the",
+        "not",
+        "10",
+        "1.000",
+        "Plan A",
+        "`a_b.c()`",
+        "ß",
+        "中文",
+        "\n\n",
+        "\t",
+        "1k",
+        "...",
+        "$",
+    ]
+    dice = random.Random(7)
+    for _ in range(500):
+        sentence, evidence = (" ".join(dice.choices(pieces, k=dice.randrange(12))) for _ in range(2))
+        assert 0 <= support(sentence, evidence) <= 1
+        is_doubted(sentence, evidence)
+
+
+def test_nothing_in_common_is_no_support() -> None:
+    assert support("Whales are mammals.", "A notebook holds 15 pages.") == 0
+    assert support("", "A notebook holds 15 pages.") == support("A notebook holds 15 pages.", "") == 0
+
+
+def test_the_features_say_what_stands_where() -> None:
+    sentence = "Bertram moved 3 notebooks into the Dropbox folder in 2019."
+    evidence = "In spring Bertram moved three notebooks."
+    assert measure(sentence, evidence) == Features(
+        contained=4 / 7,
+        ordered=4 / 10,
+        pairs=3 / 9,
+        strange_names=1 / 6,
+        strange_numbers=1 / 2,
+        length=math.log(10),
+        long_evidence=0,
+    )
+
+
+@pytest.mark.parametrize(("words", "expected"), [(1, 0), (120, 0), (130, 0.25), (140, 0.5), (160, 1), (5_000, 1)])
+def test_long_evidence_begins_at_120_words_and_counts_in_full_from_160(words: int, expected: float) -> None:
+    assert measure("A word.", "word " * words).long_evidence == expected
+
+
+@pytest.mark.parametrize("name", ["contained", "ordered", "pairs", "long_evidence"])
+def test_more_of_what_speaks_for_a_sentence_never_lowers_its_support(name: str) -> None:
+    assert getattr(COEFFICIENTS, name) > 0
+
+
+@pytest.mark.parametrize("name", ["strange_names", "strange_numbers"])
+def test_more_of_what_is_strange_never_raises_its_support(name: str) -> None:
+    assert getattr(COEFFICIENTS, name) < 0
+
+
+def test_the_likelihood_is_the_logistic_of_the_weighted_features() -> None:
+    nothing = Features(*[0.0] * len(Features._fields))
+    assert likelihood(nothing) == pytest.approx(1 / (1 + math.exp(-INTERCEPT)))
+    one = nothing._replace(contained=1.0)
+    assert likelihood(one) == pytest.approx(1 / (1 + math.exp(-INTERCEPT - COEFFICIENTS.contained)))
+
+
+def test_evidence_that_only_grows_beside_the_point_does_not_rescue_a_false_sentence() -> None:
+    evidence = "The free plan allows 5 users. " + "Pages are written in Markdown and built to plain files. " * 40
+    assert is_doubted("The free plan allows 50 users.", evidence)
+    assert is_doubted("Whales are mammals of the northern seas.", evidence)
