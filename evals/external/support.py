@@ -1,0 +1,107 @@
+"""Scores `graph.support` on sentences whose support people judged: `grounding.jsonl` of a folder of cases."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evals.external import DataUnusable, Figure, Tell, rows
+from graph.support import is_doubted, support
+
+FILE = "grounding.jsonl"
+
+_BASELINES = {"begin_wow": 0.88, "expertqa": 0.65, "mtrag_human": 0.99, "wice": 0.94}
+"""Best AUROC of the simple scorers (term containment, ROUGE-L precision, sentence cosines) on the development half."""
+
+_GOALS = {"expertqa": 0.70}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A claim, its evidence and what people said of it; None of one that they found supported in part."""
+
+    id: str
+    source: str
+    question: str | None
+    claim: str
+    passage: str
+    supported: bool | None
+
+
+def judged(folder: Path) -> list[Judged]:
+    """Return the judged claims of a folder. Raises DataUnusable, naming row and field."""
+    labels = {"supported": True, "unsupported": False, "partial": None}
+    found: list[Judged] = []
+    for number, row in enumerate(rows(folder, FILE), 1):
+        for field in ("id", "source", "claim", "passage"):
+            if not isinstance(row.get(field), str):
+                raise DataUnusable(f"{folder / FILE}, row {number}: {field!r} must be a text")
+        if row.get("label") not in labels:
+            raise DataUnusable(f"{folder / FILE}, row {number}: 'label' must be one of {', '.join(labels)}")
+        found.append(
+            Judged(
+                row["id"], row["source"], row.get("question"), row["claim"], row["passage"], labels[str(row["label"])]
+            )
+        )
+    return found
+
+
+def run_rows(folder: Path) -> list[dict[str, Any]]:
+    """Return `{"id", "score", "pred"}` for each claim, as score_binary.py reads them."""
+    return [
+        {
+            "id": case.id,
+            "score": support(case.claim, case.passage),
+            "pred": not is_doubted(case.claim, case.passage),
+        }
+        for case in judged(folder)
+    ]
+
+
+async def measure(folder: Path, tell: Tell) -> list[Figure]:
+    """Return AUROC overall and by source, and balanced accuracy of the marks; partly supported claims are left out."""
+    cases = [case for case in judged(folder) if case.supported is not None]
+    tell(f"support: {len(cases)} judged claims")
+    truth = [case.supported is True for case in cases]
+    scores = [support(case.claim, case.passage) for case in cases]
+    figures = [Figure("grounding", "AUROC", auroc(truth, scores), len(cases), baseline=0.78, goal=0.84)]
+    for source in sorted({case.source for case in cases}):
+        own = [i for i, case in enumerate(cases) if case.source == source]
+        value = auroc([truth[i] for i in own], [scores[i] for i in own])
+        baseline, goal = _BASELINES.get(source), _GOALS.get(source)
+        figures.append(Figure(f"grounding {source}", "AUROC", value, len(own), baseline=baseline, goal=goal))
+    value = balanced_accuracy(truth, [not is_doubted(case.claim, case.passage) for case in cases])
+    return [*figures, Figure("grounding", "balanced accuracy", value, len(cases), baseline=0.72)]
+
+
+def auroc(truth: Sequence[bool], scores: Sequence[float]) -> float:
+    """Return the share of (true, false) pairs that the scores order rightly, ties half; O(n log n).
+
+    The Mann-Whitney statistic. Raises DataUnusable when all cases are of one kind.
+    """
+    _both_kinds(truth)
+    order = sorted(range(len(scores)), key=scores.__getitem__)
+    ranks = dict[int, float]()
+    at = 0
+    while at < len(order):
+        end = at
+        while end < len(order) and scores[order[end]] == scores[order[at]]:
+            end += 1
+        ranks.update((order[i], (at + end + 1) / 2) for i in range(at, end))
+        at = end
+    true = sum(truth)
+    return (sum(ranks[i] for i, is_true in enumerate(truth) if is_true) - true * (true + 1) / 2) / (
+        true * (len(truth) - true)
+    )
+
+
+def balanced_accuracy(truth: Sequence[bool], said: Sequence[bool]) -> float:
+    """Return the mean of the shares of true and of false cases that were told rightly."""
+    _both_kinds(truth)
+    right = [[s == kind for t, s in zip(truth, said, strict=True) if t == kind] for kind in (True, False)]
+    return sum(sum(each) / len(each) for each in right) / 2
+
+
+def _both_kinds(truth: Sequence[bool]) -> None:
+    if len(set(truth)) != 2:
+        raise DataUnusable(f"all {len(truth)} judged cases are of one kind; supported and unsupported ones are wanted")
