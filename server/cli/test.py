@@ -22,16 +22,18 @@ FAULTS = (sys.executable, "-m", "tests.faults")
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("lint", (str(BIN / "ruff"), "check", "--quiet")),
     ("format", (str(BIN / "ruff"), "format", "--check", "--quiet")),
-    ("types", (str(BIN / "basedpyright"),)),
     ("contracts", (str(BIN / "lint-imports"),)),
-    ("secrets", (sys.executable, "-m", "tests.secrets")),
     ("tests", (sys.executable, "-m", "pytest", "--durations=5", "--ignore=tests/faults", "--ignore=tests/browser")),
     ("browser", (sys.executable, "-m", "tests.browser")),
     ("faults", FAULTS),
 )
 
-PLUGIN = ("plugin", (sys.executable, "-m", "tests.plugin"))
-
+BESIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("types", (str(BIN / "basedpyright"),)),
+    ("secrets", (sys.executable, "-m", "tests.secrets")),
+    ("plugin", (sys.executable, "-m", "tests.plugin")),
+)
+"""Run one after the other beside the steps above: the tests wait more than they work."""
 
 OTHER_PYTHONS = ("3.11", "3.13")
 """Oldest and newest supported version: the one that does not run this gets an environment of its own."""
@@ -59,7 +61,7 @@ class Test:
         if args.pytest:
             return subprocess.run([sys.executable, "-m", "pytest", *args.pytest], cwd=ROOT).returncode
         with ThreadPoolExecutor(max_workers=1) as other_core:
-            beside = [other_core.submit(_step, *PLUGIN, told_later=True)]
+            beside = [other_core.submit(_step, *step, told_later=True) for step in BESIDE]
             others = [version for version in OTHER_PYTHONS if version != _running()]
             beside += [other_core.submit(_quick, version) for version in others]
             rows: list[Row] = []
