@@ -57,6 +57,8 @@ class Constrained:
         emit(Status(step="answering"), runtime)
         try:
             await reply.take_from(self.answerer)
+            if reply.is_empty() and self.answerer.name != self.fallback.name:
+                reply.notice("model_unusable", "notice_model_unusable")
         except (ModelUnavailable, ModelFailed):
             if reply.has_shown():
                 raise
@@ -64,7 +66,8 @@ class Constrained:
             reply.notice("model_unavailable", "notice_model_unavailable")
         if reply.is_empty():
             verdict = await WordSufficiency().assess(state["question"], state["selection"].text, locale=state["locale"])
-            await reply.take_from(self.fallback)
+            if verdict.verdict != "insufficient":
+                await reply.take_from(self.fallback)
         if self.answerer.name == self.fallback.name:
             reply.notice("extractive", "notice_extractive_selection")
         return {"answer": reply.finished(verdict)}

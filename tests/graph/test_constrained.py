@@ -113,6 +113,7 @@ async def test_a_quote_that_the_selection_does_not_hold_is_refused(quote: str) -
         text=LABEL + FIRST,
         outcome="answered",
         verdict=Verdict(verdict="sufficient", used=(Span(start=0, end=40),)),
+        notices=(Notice(code="model_unusable", detail=say("notice_model_unusable", "en")),),
         model="extractive",
     )
 
