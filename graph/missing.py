@@ -14,7 +14,7 @@ from graph.texts import say
 from graph.types import Missing
 
 _PATTERNS: Mapping[MissingKind, str] = {
-    "number": r"\bhow (?:many|much|long|large|big|often|fast|old|far|high)\b|\bwie ?(?:viele?|lange|groß|oft|schnell|alt|hoch)\b|\b(?:maximum|minimum|limit|number of|size|price|cost|percentage)\b",
+    "number": r"\bhow (?:many|much|long|large|big|often|fast|old|far|high)\b|\bwie ?(?:viele?[nr]?|lange|groß|oft|schnell|alt|hoch)\b|\b(?:maximum|minimum|limit|number of|size|price|cost|percentage)\b",
     "time": r"\bwhen\b|\bwhat (?:date|time|year|day)\b|\bwann\b|\bseit wann\b",
     "place": r"\bwhere\b|\bwo(?:hin|her)?\b|\bin which (?:file|folder|directory)\b",
     "person": r"\bwho(?:m|se)?\b|\bwe[rm]\b|\bwessen\b",

@@ -19,8 +19,8 @@ WEIGHTS: Mapping[Sort, float] = {"name": 1.0, "number": 1.0, "plain": 1.0, "comm
 
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?|\w")
 _ASKING = re.compile(
-    r"\b(?:how (?:many|much|long|large|big|often|fast|old|far|high)|wie ?(?:viele?|lange|groß|oft|schnell|alt|hoch)"
-    r"|(?:which|what) (?:command|flag|option|function|snippet))\b",
+    r"\b(?:how (?:many|much|long|large|big|often|fast|old|far|high)"
+    r"|wie ?(?:viele?[nr]?|lange|groß|oft|schnell|alt|hoch)|(?:which|what) (?:command|flag|option|function|snippet))\b",
     re.IGNORECASE,
 )
 _BRITISH = re.compile(r"is(?=(?:e|ed|es|ing|ation|ations|er|ers)$)")
@@ -70,14 +70,17 @@ _OPPOSITES = """
 _NEGATING = ("non", "un", "in", "ab", "dis", "im", "ir", "anti")
 _NON = re.compile(r"\bnon[- ]", re.IGNORECASE)
 
-_TIME_WORDS = frozenset(
+_PERIODS = frozenset(
+    """daily hourly weekly monthly yearly nightly night second seconds minute minutes hour hours day days week weeks
+    month months year years century decade always never täglich stündlich wöchentlich monatlich jährlich nachts immer
+    nie sekunde sekunden minute minuten stunde stunden tag tage tagen woche wochen monat monate monaten jahr jahre
+    jahren""".split()
+)
+_TIME_WORDS = _PERIODS | frozenset(
     """january february march april may june july august september october november december monday tuesday wednesday
-    thursday friday saturday sunday today daily hourly weekly monthly yearly nightly night always never before after
-    during when once every until while second seconds minute minutes hour hours day days week weeks month months year
-    years century decade januar februar märz mai juni juli oktober dezember montag dienstag mittwoch donnerstag freitag
-    samstag sonntag täglich stündlich wöchentlich monatlich jährlich nachts wenn nachdem bevor sobald immer nie jede
-    jeden jeder sekunde sekunden minute minuten stunde stunden tag tage tagen woche wochen monat monate monaten jahr
-    jahre jahren""".split()
+    thursday friday saturday sunday today before after during when once every until while januar februar märz mai juni
+    juli oktober dezember montag dienstag mittwoch donnerstag freitag samstag sonntag wenn nachdem bevor sobald jede
+    jeden jeder""".split()
 )
 _NUMBER_WORDS = frozenset(
     """one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred thousand million
@@ -85,11 +88,11 @@ _NUMBER_WORDS = frozenset(
     acht neun zehn zwölf hundert tausend keine kein unbegrenzt""".split()
 )
 _CODE = re.compile(r"[(){}=<>$`_/\\]|--?\w")
-_FOCUS = re.compile(r"\b(?:how (?:many|much)|wie ?viele?)\s+([^\W\d_]+)", re.IGNORECASE)
+_FOCUS = re.compile(r"\b(?:how (?:many|much)|wie ?viele?[nr]?)\s+([^\W\d_]+)", re.IGNORECASE)
 _QUESTION_WORDS = frozenset("wann wohin woher wem wen wessen weshalb worin wonach wieviel wieviele".split())
 _NAMES_ITS_KIND = frozenset("what which welche welcher welches welchen welchem".split())
 _WANTS_NUMBER = re.compile(
-    r"\bhow (?:many|much|long|large|big|fast|old|far|high)\b|\bwie ?(?:viele?|lange|groß|schnell|alt|hoch)\b"
+    r"\bhow (?:many|much|long|large|big|fast|old|far|high)\b|\bwie ?(?:viele?[nr]?|lange|groß|schnell|alt|hoch)\b"
     r"|^\W*(?:what|was) (?:is|are|was|ist) (?:the|der|die|das) (?:\w+ )?"
     r"(?:maximum|minimum|limit|number|size|price|cost|percentage|preis|anzahl|größe)\b",
     re.IGNORECASE,
@@ -203,7 +206,7 @@ def measure(question: str, sentences: Sequence[Sentence]) -> Measured:
     at = _best(hits, asked.sorts, [_gives(asked, s, alike) for s in sentences])
     place = range(max(0, at - 1), min(len(hits), at + 2))
     best = sentences[at]
-    used = _used(at, place, hits)
+    used = _used(at, place, hits, sentences)
     facts = _facts(asked, best, alike)
     features = Features(
         unmet_near=_unmet(asked.sorts, [hits[i] for i in place]),
@@ -307,9 +310,9 @@ def _best(hits: Sequence[set[str]], sorts: Mapping[str, Sort], gives: Sequence[b
     return max(range(len(hits)), key=lambda i: (scores[i], gives[i], len(hits[i]), -i))
 
 
-def _used(at: int, place: range, hits: Sequence[set[str]]) -> list[int]:
-    """Return the best sentence and those beside it that meet what it does not."""
-    used = {at}
+def _used(at: int, place: range, hits: Sequence[set[str]], sentences: Sequence[Sentence]) -> list[int]:
+    """Return the best sentence, those beside it that meet what it does not, and what it leads to with a colon."""
+    used = {at, at + 1} if sentences[at].text.endswith(":") and at + 1 < len(sentences) else {at}
     known = set(hits[at])
     for i in place:
         if hits[i] - known:
@@ -361,15 +364,11 @@ def _facts(asked: _Question, sentence: Sentence, alike: Mapping[str, set[str]]) 
         case "number":
             return [i for i in own if _is_number(sentence.words[i])]
         case "time":
-            return [i for i in own if _is_number(sentence.words[i]) or _is_time(sentence.words[i])]
+            return [i for i in own if _is_number(sentence.words[i]) or sentence.words[i].casefold() in _TIME_WORDS]
         case "person" | "place":
             return [i for i in own if sentence.words[i][0].isupper() and sentence.words[i].casefold() not in STOP_WORDS]
         case _:
             return []
-
-
-def _is_time(word: str) -> bool:
-    return word.casefold() in _TIME_WORDS
 
 
 def _is_number(word: str) -> bool:
@@ -399,7 +398,7 @@ def _counted(asked: _Question, place: Sequence[Sentence]) -> float:
 def _gives(asked: _Question, sentence: Sentence, alike: Mapping[str, set[str]]) -> bool:
     """Tell whether a sentence may hold the fact asked for; only kinds that show on the surface are refused."""
     if _HOW_OFTEN.search(asked.text):
-        return any(map(_is_time, sentence.words))
+        return any(word.casefold() in _PERIODS for word in sentence.words)
     if asked.kind == "time" or (asked.kind == "number" and _WANTS_NUMBER.search(asked.text)):
         return bool(_facts(asked, sentence, alike))
     if asked.kind == "code" and _WANTS_CODE.search(asked.text):

@@ -9,7 +9,7 @@ cases whose article or page was left out, with the threshold of the others.
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Samples:
         return Samples(self.features[chosen], self.labels[chosen], self.sets[chosen], self.groups[chosen])
 
 
-def samples(found: dict[str, Sequence[Case]]) -> Samples:
+def samples(found: Mapping[str, Sequence[Case]]) -> Samples:
     """Measure the cases of each set."""
     listed = [(name, case) for name, cases_of in found.items() for case in cases_of]
     return Samples(
@@ -79,12 +79,12 @@ def fit(train: Samples) -> Floats:
 
 def cross_validated(all_samples: Samples, seed: int) -> dict[str, tuple[float, float]]:
     """Return AUROC and balanced accuracy of each set on groups that were left out."""
-    folds = _folds(all_samples.groups, seed)
+    left_out = folds(all_samples.groups, seed)
     scores = np.zeros(len(all_samples.labels))
     predicted = np.zeros(len(all_samples.labels), dtype=bool)
     names = sorted(set(all_samples.sets))
     for fold in range(FOLDS):
-        train, test = folds != fold, folds == fold
+        train, test = left_out != fold, left_out == fold
         scored = all_samples.features @ fit(all_samples.of(train))
         scores[test] = scored[test]
         for name in names:
@@ -99,15 +99,15 @@ def cross_validated(all_samples: Samples, seed: int) -> dict[str, tuple[float, f
     return result
 
 
-def _folds(groups: NDArray[np.str_], seed: int) -> NDArray[np.int_]:
-    names = np.unique(groups)
-    order = np.random.default_rng(seed).permutation(len(names))
-    # Set by set, for one has eight groups: each fold leaves out one of them.
-    rank = {name: 0 for name in names}
-    for prefix in {name.split(" ")[0] for name in names}:
-        mine = [names[i] for i in order if names[i].split(" ")[0] == prefix]
-        rank |= {name: n % FOLDS for n, name in enumerate(mine)}
-    return np.array([rank[name] for name in groups])
+def folds(groups: NDArray[np.str_], seed: int) -> NDArray[np.int_]:
+    """Return the fold (n,) of each case; a group is in one fold, and the groups of a set are spread over all folds."""
+    names: list[str] = np.unique(groups).tolist()
+    order = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
+    fold_of: dict[str, int] = {}
+    for of in {name.split(" ")[0] for name in names}:
+        mine = [name for name in order if name.split(" ")[0] == of]
+        fold_of |= {name: n % FOLDS for n, name in enumerate(mine)}
+    return np.array([fold_of[name] for name in groups])
 
 
 def report(all_samples: Samples) -> str:
