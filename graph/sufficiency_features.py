@@ -14,7 +14,7 @@ from graph.units import Unit, quotable
 
 Sort = Literal["name", "number", "plain", "common"]
 
-WEIGHTS: Mapping[Sort, float] = {"name": 1.0, "number": 1.0, "plain": 1.0, "common": 0.5}
+WEIGHTS: Mapping[Sort, float] = {"name": 1.0, "number": 1.0, "plain": 1.0, "common": 0.4}
 """How much a term of each sort counts: a text that answers may well put a common word otherwise."""
 
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?|\w")
@@ -201,7 +201,7 @@ def measure(question: str, sentences: Sequence[Sentence]) -> Measured:
     if not asked.sorts or not sentences:
         return Measured(_NOTHING, (), 0.0, frozenset(), frozenset())
     vocabulary = set[str]().union(*(s.known for s in sentences))
-    alike = {term: _alike(term, vocabulary) for term in asked.sorts}
+    alike = {term: _alike(term, sort, vocabulary) for term, sort in asked.sorts.items()}
     hits = [{term for term, forms in alike.items() if forms & s.known} for s in sentences]
     at = _best(hits, asked.sorts, [_gives(asked, s, alike) for s in sentences])
     place = range(max(0, at - 1), min(len(hits), at + 2))
@@ -274,11 +274,14 @@ def read(text: str) -> list[Sentence]:
     return found
 
 
-def _alike(term: str, vocabulary: set[str]) -> set[str]:
-    """Return the forms of a text that are the term, or else other words of its family (`create`, `creation`)."""
+def _alike(term: str, sort: Sort, vocabulary: set[str]) -> set[str]:
+    """Return the forms of a text that are the term, or else other words of its family (`create`, `creation`).
+
+    A name has no family: `ESLintUtils` is not `ESLint`.
+    """
     if term in vocabulary:
         return {term}
-    return {form for form in vocabulary if _is_family(term, form)} if len(term) >= 5 else set()
+    return set() if sort == "name" else {form for form in vocabulary if _is_family(term, form)}
 
 
 def _is_family(one: str, other: str) -> bool:

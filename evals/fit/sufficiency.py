@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from evals.external.binary import auroc, balanced_accuracy, fitted_threshold
 from evals.external.sufficiency import Case, cases
 from graph.errors import CitesideError
+from graph.sufficiency import answers
 from graph.sufficiency_features import Features, measure, read
 
 STRICT, LENIENT = "sufficiency_squad2", "sufficiency_clapnq"
-"""The set of near misses sets where `sufficient` begins, the set of other passages where `partial` does."""
+"""Near misses, and other passages of the right page. Probabilities are told so that the former divide at one half."""
 
 PENALTY = 10.0
 """Of the squared coefficients (of features of unit variance); 3 to 30 differ by less than the folds do."""
@@ -129,8 +130,25 @@ def report(all_samples: Samples) -> str:
         lines.append(f"  {name}: AUROC {auroc(labels, values):.3f}, balanced accuracy {accuracy:.3f}")
     lines.append(f"INTERCEPT = {-least[STRICT]:.2f}")
     lines += [f"{name} = {value:.2f}" for name, value in zip(Features._fields, coefficients, strict=True)]
-    lines.append(f"sufficient from 0.50, partial from {1 / (1 + math.exp(least[STRICT] - least[LENIENT])):.2f}")
     return "\n".join(lines)
+
+
+def thresholds(found: Mapping[str, Sequence[Case]]) -> str:
+    """Return the best probabilities to say yes from, with the coefficients as they stand in the code."""
+    labels = {name: [case.answered for case in listed] for name, listed in found.items()}
+    scores = {name: [answers(case.question, case.text) for case in listed] for name, listed in found.items()}
+    lines = ["Thresholds with the coefficients that stand in the code:"]
+    lines += [f"  {name}: {_below(fitted_threshold(labels[name], scores[name]))}" for name in found]
+    one = max(
+        sorted({score for listed in scores.values() for score in listed}),
+        key=lambda least: sum(balanced_accuracy(labels[n], [s >= least for s in scores[n]]) for n in found),
+    )
+    return "\n".join([*lines, f"  one for both: {_below(one)}"])
+
+
+def _below(least: float) -> float:
+    """Round down, so that the case that set the threshold stays above it."""
+    return math.floor(least * 1000) / 1000
 
 
 def main() -> None:
@@ -143,6 +161,7 @@ def main() -> None:
     except CitesideError as error:
         raise SystemExit(str(error)) from None
     print(report(samples(found)))
+    print(thresholds(found))
 
 
 if __name__ == "__main__":
