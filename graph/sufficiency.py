@@ -32,17 +32,20 @@ COEFFICIENTS = Features(
 _MOST = 0.6
 """Share of the question that has to stand where the answer is: the more it says of its subject, the more is asked."""
 
+_MOST_PARTS = 4
+"""A question of more parts is judged as a whole: each part reads the text again."""
+
 _OPENING = 3
 """Units shown of a text that is asked about as a whole."""
 
 _PARTS = re.compile(
-    r"\?\s+|[,;]?\s+(?:and|und)\s+(?=(?:(?:in|for|from|to|since|on|with|für|seit|in) )?"
+    r"\? |[,;]? (?:and|und) (?=(?:(?:in|for|from|to|since|on|with|für|seit|in) )?"
     r"(?:how|what|when|where|which|who|whom|whose|why|wie|wie\w+|was|wann|wo\w*|welche\w*|wer|wem|wen|warum)\b)",
     re.IGNORECASE,
 )
 _ASKS_DEFINITION = re.compile(
-    r"^\W*(?:what (?:is|are)|what does|was (?:ist|sind|bedeutet|heißt))\s+(?:(?:an?|the|eine?|der|die|das)\s+)?"
-    r"(?P<what>(?:(?!(?:of|for|in|on|to|from|with|by|von|für|zu)\s)\S+\s*?){1,3}?)(?:\s+mean)?\s*\?*\s*$",
+    r"^\W*(?:what (?:is|are)|what does|was (?:ist|sind|bedeutet|heißt)) (?:(?:an?|the|eine?|der|die|das) )?"
+    r"(?P<what>\S+(?: (?!(?:of|for|in|on|to|from|with|by|von|für|zu) )\S+){0,2}?)(?: mean)? ?\?*$",
     re.IGNORECASE,
 )
 _DEFINING = (
@@ -55,8 +58,8 @@ _DEFINING = (
 class WordSufficiency:
     """Weighs how the words of a text meet those of the question, with coefficients fitted on answered questions.
 
-    From a probability of `sufficient` on the text suffices, from `partial` on it answers a part. `sufficient` is where
-    near misses are told best from answers, `partial` where texts on the subject are told best from others.
+    From a probability of `sufficient` on the text suffices, from `partial` on it answers a part. Both were set on pages
+    of documentation, where a wrong sentence costs more than an answer called partial.
     """
 
     sufficient: float = 0.6
@@ -100,10 +103,13 @@ def answers(question: str, text: str) -> float:
 
 
 def parts(question: str) -> list[str]:
-    """Return the questions that a question consists of, as far as each has words of its own; itself if not two have."""
-    found = [part.strip() for part in _PARTS.split(question)]
-    found = [part for part in found if question_terms(part)]
-    return found if len(found) > 1 else [question]
+    """Return the questions that a question consists of, as far as each has words of its own; itself if not two have.
+
+    White space is made one blank each.
+    """
+    whole = " ".join(question.split())
+    found = [part for part in _PARTS.split(whole) if question_terms(part)]
+    return found if 1 < len(found) <= _MOST_PARTS else [whole]
 
 
 def _probability(features: Features) -> float:

@@ -2,6 +2,8 @@
 
 import math
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -105,6 +107,9 @@ _HOW_OFTEN = re.compile(r"\b(?:how often|how frequently|wie oft)\b", re.IGNORECA
 _SUBJECT = 2
 """A name in more sentences than this is what the whole text is about, and need not stand in each."""
 
+_MOST_TERMS = 40
+"""Of a longer question the rest is not read: it is pasted text."""
+
 _LONGEST = 200
 """Tokens up to which the length of a sentence is counted; code blocks are longer, and no worse for it."""
 
@@ -115,7 +120,7 @@ class Features(NamedTuple):
     unmet_near: float
     """Of the question, what the best place lacks: a term said n times there counts 1 / (1 + n)."""
     unmet: float
-    """The same over the whole text, at most 0.6: from there on it is another subject."""
+    """The same over the whole text."""
     name_elsewhere: float
     """Names of the question, at most two, that stand in one or two sentences, but not in the best: said of another."""
     other_number: float
@@ -153,10 +158,14 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A question's tokens as (word, normal form), and the sort of each form that carries meaning."""
+    """A question's tokens as (word, normal form), and the sort of each form that carries meaning.
+
+    `shows` is what an answer must have on its surface, if anything.
+    """
 
     text: str
     kind: MissingKind
+    shows: Literal["period", "number", "time", "code"] | None
     tokens: tuple[tuple[str, str], ...]
     sorts: Mapping[str, Sort]
 
@@ -202,32 +211,33 @@ def measure(question: str, sentences: Sequence[Sentence]) -> Measured:
         return Measured(_NOTHING, (), 0.0, frozenset(), frozenset())
     vocabulary = set[str]().union(*(s.known for s in sentences))
     alike = {term: _alike(term, sort, vocabulary) for term, sort in asked.sorts.items()}
-    hits = [{term for term, forms in alike.items() if forms & s.known} for s in sentences]
-    at = _best(hits, asked.sorts, [_gives(asked, s, alike) for s in sentences])
+    met = frozenset[str]().union(*alike.values())
+    hits = [{term for form in met & s.known for term in asked.sorts if form in alike[term]} for s in sentences]
+    times = Counter(term for here in hits for term in here)
+    at = _best(asked, sentences, hits, met)
     place = range(max(0, at - 1), min(len(hits), at + 2))
     best = sentences[at]
     used = _used(at, place, hits, sentences)
-    facts = _facts(asked, best, alike)
     features = Features(
-        unmet_near=_unmet(asked.sorts, [hits[i] for i in place]),
-        unmet=_unmet(asked.sorts, hits),
-        name_elsewhere=_elsewhere(asked.sorts, hits, at),
+        unmet_near=_unmet(asked.sorts, Counter(term for i in place for term in hits[i])),
+        unmet=_unmet(asked.sorts, times),
+        name_elsewhere=_elsewhere(asked.sorts, times, hits[at]),
         other_number=float(_other_number(asked, best)),
         conflict=float(asked.kind != "yes_no" and _conflict(asked, best)),
         denied=float(asked.kind != "yes_no" and negated(question) and not negated(best.text)),
         length=math.log(1 + min(len(best.words), _LONGEST)),
-        near=_nearness(facts, best, alike),
+        near=_nearness(_facts(asked, best, met), best, met),
         counted=_counted(asked, [sentences[i] for i in place]),
         last_unmet=float(_last(asked) not in hits[at]),
-        absent=float(not any(_gives(asked, sentences[i], alike) for i in used)),
+        absent=float(not any(_gives(asked, sentences[i], met) for i in used)),
     )
     here, anywhere = (_words_met(asked, [hits[i] for i in those]) for those in (used, range(len(hits))))
-    met = set[str]().union(*(hits[i] for i in used))
-    share = sum(WEIGHTS[asked.sorts[term]] for term in met) / sum(WEIGHTS[sort] for sort in asked.sorts.values())
+    there = set[str]().union(*(hits[i] for i in used))
+    share = sum(WEIGHTS[asked.sorts[term]] for term in there) / sum(WEIGHTS[sort] for sort in asked.sorts.values())
     return Measured(features, tuple(sentences[i].unit for i in used), share, here, anywhere)
 
 
-_NOTHING = Features(1.0, 0.6, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0)
+_NOTHING = Features(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0)
 
 
 def _read_question(question: str) -> _Question:
@@ -236,15 +246,27 @@ def _read_question(question: str) -> _Question:
     tokens = tuple((word, normal(word)) for word in words)
     sorts: dict[str, Sort] = {}
     for at, (word, form) in enumerate(tokens):
-        if word.casefold() in STOP_WORDS | _QUESTION_WORDS or (
-            len(word) == 1 and word.isascii() and not word.isdigit()
-        ):
+        is_letter = len(word) == 1 and word.isascii() and not word.isdigit()
+        if is_letter or word.casefold() in STOP_WORDS or word.casefold() in _QUESTION_WORDS:
             continue
         sort = _sort(word, form, begins=at == 0, german=german)
         if sort == "plain" and at and words[at - 1].casefold() in _NAMES_ITS_KIND:
             sort = "common"  # "Which command ...": the text gives one and need not call it so
         sorts.setdefault(form, sort)
-    return _Question(question, asked_kind(question), tokens, sorts)
+        if len(sorts) == _MOST_TERMS:
+            break
+    kind = asked_kind(question)
+    return _Question(question, kind, _shows(question, kind), tokens, sorts)
+
+
+def _shows(question: str, kind: MissingKind) -> Literal["period", "number", "time", "code"] | None:
+    if _HOW_OFTEN.search(question):
+        return "period"
+    if kind == "number" and _WANTS_NUMBER.search(question):
+        return "number"
+    if kind == "code" and _WANTS_CODE.search(question):
+        return "code"
+    return "time" if kind == "time" else None
 
 
 def _sort(word: str, form: str, *, begins: bool, german: bool) -> Sort:
@@ -290,27 +312,28 @@ def _is_family(one: str, other: str) -> bool:
     return len(short) >= 5 and len(long) - len(short) <= 5 and long.startswith(root)
 
 
-def _unmet(sorts: Mapping[str, Sort], hits: Sequence[set[str]]) -> float:
-    lacking = sum(WEIGHTS[sort] / (1 + sum(term in h for h in hits)) for term, sort in sorts.items())
+def _unmet(sorts: Mapping[str, Sort], times: Mapping[str, int]) -> float:
+    lacking = sum(WEIGHTS[sort] / (1 + times.get(term, 0)) for term, sort in sorts.items())
     return lacking / sum(WEIGHTS[sort] for sort in sorts.values())
 
 
-def _best(hits: Sequence[set[str]], sorts: Mapping[str, Sort], gives: Sequence[bool]) -> int:
+def _best(asked: _Question, sentences: Sequence[Sentence], hits: Sequence[set[str]], met: frozenset[str]) -> int:
     """Return the sentence around which the terms are met best: a term counts half for each sentence it is away.
 
-    Of two that are as good, the one that may give the fact.
+    Of those that are as good, the first that may give the fact.
     """
     scores = [0.0] * len(hits)
-    for term, sort in sorts.items():
-        there = [0.0] * len(hits)
-        for order in (range(len(hits)), range(len(hits) - 1, -1, -1)):
-            now = 0.0
-            for i in order:
-                now = 1.0 if term in hits[i] else now / 2
-                there[i] = max(there[i], now)
-        for i, value in enumerate(there):
-            scores[i] += WEIGHTS[sort] * value
-    return max(range(len(hits)), key=lambda i: (scores[i], gives[i], len(hits[i]), -i))
+    for term in set[str]().union(*hits):
+        weight = WEIGHTS[asked.sorts[term]]
+        there = [weight * (term in here) for here in hits]
+        for i in range(1, len(hits)):
+            there[i] = max(there[i], there[i - 1] / 2)
+        for i in range(len(hits) - 2, -1, -1):
+            there[i] = max(there[i], there[i + 1] / 2)
+        scores = [score + value for score, value in zip(scores, there, strict=True)]
+    top = max(scores)
+    equal = [i for i, score in enumerate(scores) if score == top]
+    return next((i for i in equal if _gives(asked, sentences[i], met)), equal[0])
 
 
 def _used(at: int, place: range, hits: Sequence[set[str]], sentences: Sequence[Sentence]) -> list[int]:
@@ -333,9 +356,9 @@ def _words_met(asked: _Question, hits: Sequence[set[str]]) -> frozenset[str]:
     return content_terms(" ".join(word for word, form in asked.tokens if form in met))
 
 
-def _elsewhere(sorts: Mapping[str, Sort], hits: Sequence[set[str]], at: int) -> float:
-    names = [term for term, sort in sorts.items() if sort == "name" and term not in hits[at]]
-    return float(min(2, sum(0 < sum(name in h for h in hits) <= _SUBJECT for name in names)))
+def _elsewhere(sorts: Mapping[str, Sort], times: Mapping[str, int], here: set[str]) -> float:
+    names = [term for term, sort in sorts.items() if sort == "name" and term not in here]
+    return float(min(2, sum(0 < times.get(name, 0) <= _SUBJECT for name in names)))
 
 
 def _other_number(asked: _Question, best: Sentence) -> bool:
@@ -359,17 +382,25 @@ def _conflict(asked: _Question, best: Sentence) -> bool:
     return bool(_NON.search(asked.text)) != bool(_NON.search(best.text))
 
 
-def _facts(asked: _Question, sentence: Sentence, alike: Mapping[str, set[str]]) -> list[int]:
-    """Return the tokens of a sentence that may be the fact asked for: of its kind, and not of the question."""
-    met = set[str]().union(*alike.values())
-    own = [i for i, form in enumerate(sentence.forms) if form not in met or sentence.forms.index(form) < i]
+def _facts(asked: _Question, sentence: Sentence, met: frozenset[str]) -> list[int]:
+    """Return the tokens of a sentence that may be the fact asked for: of its kind, and not those of the question.
+
+    What the question says may still be the answer where the sentence says it again.
+    """
+    own: list[int] = []
+    said: set[str] = set()
+    for i, form in enumerate(sentence.forms):
+        if form not in met or form in said:
+            own.append(i)
+        said.add(form)
+    words = sentence.words
     match asked.kind:
         case "number":
-            return [i for i in own if _is_number(sentence.words[i])]
+            return [i for i in own if _is_number(words[i])]
         case "time":
-            return [i for i in own if _is_number(sentence.words[i]) or sentence.words[i].casefold() in _TIME_WORDS]
+            return [i for i in own if _is_number(words[i]) or words[i].casefold() in _TIME_WORDS]
         case "person" | "place":
-            return [i for i in own if sentence.words[i][0].isupper() and sentence.words[i].casefold() not in STOP_WORDS]
+            return [i for i in own if words[i][0].isupper() and words[i].casefold() not in STOP_WORDS]
         case _:
             return []
 
@@ -378,17 +409,18 @@ def _is_number(word: str) -> bool:
     return word[0].isdigit() or word.casefold() in _NUMBER_WORDS
 
 
-def _nearness(facts: Sequence[int], sentence: Sentence, alike: Mapping[str, set[str]]) -> float:
-    met = set[str]().union(*alike.values())
+def _nearness(facts: Sequence[int], sentence: Sentence, met: frozenset[str]) -> float:
     places = [i for i, form in enumerate(sentence.forms) if form in met]
-    return max((1 / abs(fact - place) for fact in facts for place in places if fact != place), default=0.0)
+    nearest = 0.0
+    for fact in facts:
+        after = bisect_left(places, fact)
+        nearest = max([nearest, *(1 / abs(fact - i) for i in places[max(0, after - 1) : after + 2] if i != fact)])
+    return nearest
 
 
 def _counted(asked: _Question, place: Sequence[Sentence]) -> float:
     focus = _FOCUS.search(asked.text)
-    if focus is None:
-        return 0.0
-    if focus[1].casefold() in STOP_WORDS:
+    if focus is None or focus[1].casefold() in STOP_WORDS:
         return 0.0
     form = normal(focus[1])
     for s in place:
@@ -398,12 +430,14 @@ def _counted(asked: _Question, place: Sequence[Sentence]) -> float:
     return -1.0
 
 
-def _gives(asked: _Question, sentence: Sentence, alike: Mapping[str, set[str]]) -> bool:
-    """Tell whether a sentence may hold the fact asked for; only kinds that show on the surface are refused."""
-    if _HOW_OFTEN.search(asked.text):
-        return any(word.casefold() in _PERIODS for word in sentence.words)
-    if asked.kind == "time" or (asked.kind == "number" and _WANTS_NUMBER.search(asked.text)):
-        return bool(_facts(asked, sentence, alike))
-    if asked.kind == "code" and _WANTS_CODE.search(asked.text):
-        return sentence.unit.kind == "code" or _CODE.search(sentence.text) is not None
-    return True
+def _gives(asked: _Question, sentence: Sentence, met: frozenset[str]) -> bool:
+    """Tell whether a sentence may hold the fact asked for; only what shows on the surface is refused."""
+    match asked.shows:
+        case "period":
+            return any(word.casefold() in _PERIODS for word in sentence.words)
+        case "number" | "time":
+            return bool(_facts(asked, sentence, met))
+        case "code":
+            return sentence.unit.kind == "code" or _CODE.search(sentence.text) is not None
+        case None:
+            return True

@@ -50,6 +50,7 @@ const sidebars: SidebarsConfig = {
         'decisions/contracts',
         'decisions/embedded-parts',
         'decisions/selected-text-rule',
+        'decisions/sufficiency',
         'decisions/panel',
         'decisions/support-scorer',
       ],

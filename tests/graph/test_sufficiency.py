@@ -80,7 +80,7 @@ async def test_a_text_that_only_comes_near_is_not_sufficient(question: str, text
 
 @pytest.mark.parametrize(("question", "text", "sentence"), ANSWERED[:3], ids=[q for q, _, _ in ANSWERED[:3]])
 async def test_the_verdict_flips_when_the_cut_sentence_is_given_back(question: str, text: str, sentence: str) -> None:
-    assert ((await judge(question, text.replace(sentence, "")))[0] == "sufficient") is False
+    assert (await judge(question, text.replace(sentence, "")))[0] != "sufficient"
     assert (await judge(question, text))[0] == "sufficient"
 
 
@@ -88,9 +88,7 @@ async def test_of_two_questions_in_one_the_part_that_is_there_is_answered() -> N
     question = "How long does a session last and how is it renewed?"
     verdict = await WordSufficiency().assess(question, "A session lasts 30 days.", locale="en")
     assert (verdict.verdict, [(s.start, s.end) for s in verdict.used]) == ("partial", [(0, 24)])
-    assert [m.minimal_text for m in verdict.missing] == ["a sentence that gives a fact about “renewed”."] or [
-        m.why for m in verdict.missing
-    ] == ["The selected text says nothing about “renewed”."]
+    assert [m.why for m in verdict.missing] == ["The selected text says nothing about “renewed”."]
     whole = "A session lasts 30 days. It is renewed with each question."
     assert (await judge(question, whole))[0] == "sufficient"
 
@@ -104,6 +102,8 @@ async def test_of_two_questions_in_one_the_part_that_is_there_is_answered() -> N
         ("When and where was it built?", ["When and where was it built?"]),
         ("How do I install and configure it?", ["How do I install and configure it?"]),
         ("What?", ["What?"]),
+        ("What  is\nit?", ["What is it?"]),
+        ("Who ate? " * 5, ["Who ate? Who ate? Who ate? Who ate? Who ate?"]),
     ],
 )
 def test_a_question_is_taken_apart_where_it_asks_twice(question: str, found: list[str]) -> None:
