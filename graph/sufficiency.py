@@ -81,7 +81,8 @@ class WordSufficiency:
         probability = _probability(measured.features)
         asks = _ASKS_DEFINITION.search(question)
         best = _definition(asks["what"], sentences) if asks else measured.best
-        if probability >= self.sufficient and measured.share >= _MOST and not measured.features.absent and best:
+        likely = probability >= self.sufficient and measured.share >= _MOST
+        if (likely or _says_all(measured)) and not measured.features.absent and best:
             return Verdict(verdict="sufficient", used=_spans(best))
         missing = (_lack(question, measured, locale),)
         if probability >= self.partial and not measured.features.absent and measured.best:
@@ -115,6 +116,12 @@ def parts(question: str) -> list[str]:
 def _probability(features: Features) -> float:
     score = INTERCEPT + sum(weight * value for weight, value in zip(COEFFICIENTS, features, strict=True))
     return 1 / (1 + math.exp(-score))
+
+
+def _says_all(measured: Measured) -> bool:
+    """Tell whether a place holds all of the question's words with nothing against it, however long its sentences."""
+    f = measured.features
+    return measured.share == 1 and f.counted >= 0 and not (f.name_elsewhere or f.other_number or f.conflict or f.denied)
 
 
 def _definition(what: str, sentences: Sequence[Sentence]) -> list[Unit]:

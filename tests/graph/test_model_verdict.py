@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 LABEL = f"{CONSTRAINED_LABEL}\n\n"
 TEXT = "A notebook holds 15 pages. Exports are not encrypted."
 HOW_MANY = "How many pages does a notebook hold?"
-WHO = "Who may delete a notebook?"
+COMMAND = "Which command deletes a notebook?"
 
 
 @asynccontextmanager
@@ -47,10 +47,10 @@ async def ask(script: Script, question: str, text: str = TEXT) -> tuple[Constrai
 
 
 async def test_a_text_that_is_not_enough_costs_one_call_that_asks_for_plain_text() -> None:
-    script = Script(['{"missing": "person", "about": "delete a notebook"}'])
-    answer, events = await ask(script, WHO)
+    script = Script(['{"missing": "code", "about": "deletes a notebook"}'])
+    answer, events = await ask(script, COMMAND)
     assert (answer.outcome, answer.model, answer.notices) == ("insufficient", "mock", ())
-    assert [m.what for m in answer.verdict.missing] == ["a person or group about “delete a notebook”"]
+    assert [m.what for m in answer.verdict.missing] == ["a code sample or command about “deletes a notebook”"]
     assert [e.verdict for e in events if isinstance(e, VerdictGiven)] == [answer.verdict]
     # Servers that refuse `response_format`, tools or a schema have nothing to refuse.
     assert [set(asked) & {"response_format", "tools", "functions", "tool_choice"} for asked in script.requests] == [
@@ -78,7 +78,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("reply", UNUSABLE.values(), ids=UNUSABLE.keys())
-@pytest.mark.parametrize("question", [HOW_MANY, WHO])
+@pytest.mark.parametrize("question", [HOW_MANY, COMMAND])
 async def test_a_reply_that_cannot_be_used_leaves_the_judgement_to_the_words(reply: str, question: str) -> None:
     script = Script([reply])
     answer, _ = await ask(script, question)
@@ -91,7 +91,7 @@ async def test_a_reply_that_cannot_be_used_leaves_the_judgement_to_the_words(rep
 @pytest.mark.parametrize("status", [400, 422, 501])
 async def test_a_server_that_refuses_the_request_leaves_the_judgement_to_the_words(status: int) -> None:
     script = Script(fault="status", status=status)
-    for question in (HOW_MANY, WHO):
+    for question in (HOW_MANY, COMMAND):
         answer, _ = await ask(script, question)
         assert answer.verdict == await WordSufficiency().assess(question, TEXT, locale="en")
         assert [n.code for n in answer.notices] == ["model_unavailable"]

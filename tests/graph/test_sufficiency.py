@@ -36,6 +36,12 @@ ANSWERED = [
     ("Which command starts the server?", CODE, "citeside serve --port 8080"),
     ("How was the colour organised?", "The color was organized by hand.", "The color was organized by hand."),
     ("When was the archive written?", "They wrote the archive in 2019.", "They wrote the archive in 2019."),
+    (
+        "Which notebooks are kept after the export?",
+        "After the export, which may take a while when many readers are at work on a large team at the same moment, "
+        "all pinned notebooks are kept.",
+        "all pinned notebooks are kept.",
+    ),
     ("Wie viele Seiten fasst ein Notizbuch?", GERMAN, "Notizbücher fassen höchstens 15 Seiten."),
     ("Was ist eine Sitzung?", GERMAN, "Eine Sitzung ist der Browser eines Lesers."),
     ("Nach wie vielen Tagen endet eine Sitzung?", GERMAN, "Sie endet nach 30 Tagen."),
@@ -60,9 +66,16 @@ NOT_ANSWERED = {
     "how often, and only a number": ("How often are keys rotated?", "Old keys are readable for 90 rotations."),
     "a command is asked and none is there": ("Which command starts an export?", "The export starts at night."),
     "a row of another option": ("What is the default of --token?", TABLE),
-    "the opposite": ("Which notebooks are public?", "The notebooks on this page are private."),
+    "the opposite": (
+        "Which notebooks of the team are public after the export?",
+        "Notebooks of the team are private after the export.",
+    ),
     "another of its kind": ("How do I install it on Windows?", "On Linux, you install it from the archive."),
-    "a denial": ("Which formats does it not export?", "It exports these formats: PDF and PNG."),
+    "a denial": (
+        "Which formats of the archive does the exporter not support?",
+        "The exporter supports these formats of the archive: PDF.",
+    ),
+    "a denial of the same words": ("Which notebooks are not kept?", "Of these notebooks, all are kept."),
     "another year": ("What did the team release in 2019?", "In 2021 the team released the panel."),
     "a subject that is only mentioned": ("What is a session?", "Sessions end. Every session has threads."),
     "more is asked than is said": ("How many pages does a shared public school book hold?", "A book holds 15 pages."),
@@ -76,6 +89,14 @@ async def test_a_text_that_only_comes_near_is_not_sufficient(question: str, text
     verdict = await WordSufficiency().assess(question, text, locale="en")
     assert verdict.verdict in {"partial", "insufficient"}
     assert len(verdict.missing) == 1
+
+
+async def test_a_time_that_is_asked_for_and_not_there_is_missing_though_all_words_are_met() -> None:
+    verdict = await WordSufficiency().assess("When do exports run?", "Exports run on the server.", locale="en")
+    assert (verdict.verdict, verdict.used) == ("insufficient", ())
+    assert [m.why for m in verdict.missing] == [
+        "The selected text mentions “exports run”, but does not give a date or time."
+    ]
 
 
 @pytest.mark.parametrize(("question", "text", "sentence"), ANSWERED[:3], ids=[q for q, _, _ in ANSWERED[:3]])
