@@ -75,7 +75,7 @@ NOT_ANSWERED = {
         "Which formats of the archive does the exporter not support?",
         "The exporter supports these formats of the archive: PDF.",
     ),
-    "a denial of the same words": ("Which notebooks are not kept?", "Of these notebooks, all are kept."),
+    "a denial of the same words": ("Which options have no default?", "These options have a default: port and dir."),
     "another year": ("What did the team release in 2019?", "In 2021 the team released the panel."),
     "a subject that is only mentioned": ("What is a session?", "Sessions end. Every session has threads."),
     "more is asked than is said": ("How many pages does a shared public school book hold?", "A book holds 15 pages."),
