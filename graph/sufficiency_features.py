@@ -78,6 +78,8 @@ _PERIODS = frozenset(
     nie sekunde sekunden minute minuten stunde stunden tag tage tagen woche wochen monat monate monaten jahr jahre
     jahren""".split()
 )
+_FREQUENCIES = _PERIODS | {"once", "twice", "times", "einmal", "zweimal", "mal"}
+_AMOUNT = re.compile(r"\b(?:an?|one|half an?) (?:second|minute|hour|day|week|month|year)\b", re.IGNORECASE)
 _TIME_WORDS = _PERIODS | frozenset(
     """january february march april may june july august september october november december monday tuesday wednesday
     thursday friday saturday sunday today before after during when once every until while januar februar märz mai juni
@@ -434,8 +436,10 @@ def _gives(asked: _Question, sentence: Sentence, met: frozenset[str]) -> bool:
     """Tell whether a sentence may hold the fact asked for; only what shows on the surface is refused."""
     match asked.shows:
         case "period":
-            return any(word.casefold() in _PERIODS for word in sentence.words)
-        case "number" | "time":
+            return any(word.casefold() in _FREQUENCIES for word in sentence.words)
+        case "number":
+            return bool(_facts(asked, sentence, met)) or _AMOUNT.search(sentence.text) is not None
+        case "time":
             return bool(_facts(asked, sentence, met))
         case "code":
             return sentence.unit.kind == "code" or _CODE.search(sentence.text) is not None

@@ -42,6 +42,8 @@ ANSWERED = [
         "all pinned notebooks are kept.",
         "all pinned notebooks are kept.",
     ),
+    ("How often is a token shown?", "A token is shown once. Only its hash is stored.", "A token is shown once."),
+    ("How long does a session last?", "A session lasts an hour.", "A session lasts an hour."),
     ("Wie viele Seiten fasst ein Notizbuch?", GERMAN, "Notizbücher fassen höchstens 15 Seiten."),
     ("Was ist eine Sitzung?", GERMAN, "Eine Sitzung ist der Browser eines Lesers."),
     ("Nach wie vielen Tagen endet eine Sitzung?", GERMAN, "Sie endet nach 30 Tagen."),
