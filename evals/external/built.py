@@ -1,4 +1,4 @@
-"""Writes pages that are at hand as Markdown the way Docusaurus builds them, so that the product's own ingest reads them."""
+"""Writes pages that are at hand as Markdown the way Docusaurus builds them, to be read by the product itself."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

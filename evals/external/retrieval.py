@@ -1,6 +1,6 @@
-"""Measures retrieval on questions and pages from elsewhere: the right page among the first, by the product's own search.
+"""Measures retrieval on questions and pages from elsewhere: the right page among the first ten.
 
-Pages are written as a built site, ingested into an embedded index in the cache folder and searched like a reader's
+Pages are written as a built site, ingested into an embedded index in the cache folder, and searched as for a reader's
 question. An ingest that finds nothing changed writes nothing, so that a second run takes seconds.
 """
 
@@ -180,7 +180,7 @@ def _path(page: str) -> str:
 
 
 def _chunked(page: str, chunks: Iterable[dict[str, Any]]) -> Source:
-    """Put a page together from its pieces, each of which begins with its heading; the page's title is not in the set."""
+    """Put a page together from its pieces, each beginning with its heading; its title is not in the set."""
     title = page.rstrip("/").rpartition("/")[2].replace("-", " ").capitalize()
     parts = tuple(
         Part(c["chunk"].partition("#")[2], c["heading"], 2, c["text"].removeprefix(c["heading"])) for c in chunks
