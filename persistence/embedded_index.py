@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import IO, cast
+from typing import IO
 
 import qdrant_edge as edge
 from pydantic import ValidationError
@@ -53,24 +53,24 @@ class EmbeddedGeneration:
     shard: edge.EdgeShard
 
     async def search(self, question: Question) -> list[Hit]:
-        """Fuse both rankings in the engine."""
+        """Run both searches and score by cosine what they find, in one call."""
         visible = _filter(question.visible)
-        sparse = edge.SparseVector(question.terms, [1.0] * len(question.terms))
+        sparse = edge.SparseVector(list(question.terms), list(question.terms.values()))
         queries = [edge.Query.Nearest(sparse, using=SPARSE)]
         if question.dense is not None:
             queries.append(edge.Query.Nearest(question.dense, using=DENSE))
         request = edge.QueryRequest(
             prefetches=[edge.Prefetch(query=query, limit=CANDIDATES, filter=visible) for query in queries],
-            query=cast("edge.Fusion", edge.Fusion.Rrf(k=2)),  # its stubs do not say that Rrf is a Fusion
-            limit=question.limit,
+            query=queries[-1],
+            limit=CANDIDATES * len(queries),
             with_payload=True,
-            with_vector=True,
+            with_vector=[SPARSE],
         )
         try:
             points = self.shard.query(request)
         except Exception as error:  # qdrant_edge raises nothing more precise
             raise IndexUnavailable(f"The index could not be searched: {error}") from error
-        return [_hit(point) for point in points]
+        return [_hit(point, has_cosine=question.dense is not None) for point in points]
 
 
 class EmbeddedIndex:
@@ -127,12 +127,13 @@ def _filter(visible: Visible) -> edge.Filter:
     return edge.Filter(must=[*must])
 
 
-def _hit(point: edge.ScoredPoint) -> Hit:
+def _hit(point: edge.ScoredPoint, *, has_cosine: bool) -> Hit:
     vectors, payload = point.vector, point.payload
     assert isinstance(vectors, dict) and payload is not None  # both were asked for
-    dense, sparse = cast("list[float]", vectors.get(DENSE, [])), vectors[SPARSE]
+    sparse = vectors[SPARSE]
     assert isinstance(sparse, edge.SparseVector)
-    return Hit(str(point.id), payload, dense, sparse.indices)
+    terms = dict(zip(sparse.indices, sparse.values, strict=True))
+    return Hit(str(point.id), payload, point.score if has_cosine else None, terms)
 
 
 class EmbeddedDraft:

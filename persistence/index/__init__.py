@@ -15,7 +15,8 @@ from graph.types import Passage, Scope
 from persistence.embeddings import Embedder
 from persistence.index.engine import CONTENT, METADATA, Draft, Engine, Generation, Hit, Point, Question
 from persistence.index.keywords import Keywords, question_terms
-from persistence.index.manifest import Manifest, Route, tag_of
+from persistence.index.manifest import LAYOUT, Manifest, Route, tag_of
+from persistence.index.ranking import ranked
 
 if TYPE_CHECKING:
     from persistence.passages import IndexedPassage
@@ -39,7 +40,7 @@ class PassageIndex:
         return generation.manifest if generation else None
 
     async def search(self, query: str, *, scope: Scope, limit: int) -> list[Passage]:
-        """Return at most `limit` passages that a reader at `scope` sees, best first by the fusion of both rankings.
+        """Return at most `limit` passages that a reader at `scope` sees, best first as `ranking` orders them.
 
         `score` is the cosine of question and passage, `coverage` the share of its terms; without vectors both are
         the latter. Raises IndexMissing or IndexUnavailable.
@@ -51,15 +52,19 @@ class PassageIndex:
         terms = question_terms(query, visible.locale)
         if dense is None and not terms:
             return []
-        hits = await generation.search(Question(dense, terms, visible, limit))
-        coverages = [manifest.keywords.coverage(terms, hit.terms) for hit in hits]
-        scores = coverages if dense is None else _cosines(dense, hits)
-        return [_passage(*found) for found in zip(hits, scores, coverages, strict=True)]
+        hits = await generation.search(Question(dense, terms, visible))
+        best = ranked(hits, [manifest.keywords.relevance(terms, hit.terms) for hit in hits])[:limit]
+        return [_passage(hit, manifest.keywords.coverage(terms, hit.terms)) for hit in best]
 
     async def _readable(self) -> Generation:
         generation = await self._engine.current()
         if generation is None:
             raise IndexMissing("Nothing has been ingested yet. Run `citeside ingest` with the site's build or URL.")
+        if generation.manifest.layout != LAYOUT:
+            raise IndexMissing(
+                f"The index has layout {generation.manifest.layout}, but this version reads layout {LAYOUT}."
+                " Run `citeside ingest` again; vectors are kept, so that it takes little time."
+            )
         made_with = generation.manifest.embedding_model
         if made_with != self._embedder.name:
             raise IndexMissing(
@@ -69,15 +74,8 @@ class PassageIndex:
         return generation
 
 
-def _cosines(dense: list[float], hits: Sequence[Hit]) -> list[float]:
-    if not hits:
-        return []
-    question = np.array(dense)
-    passages = np.array([hit.dense for hit in hits])
-    return (passages @ question / (np.linalg.norm(passages, axis=1) * np.linalg.norm(question))).tolist()
-
-
-def _passage(hit: Hit, score: float, coverage: float) -> Passage:
+def _passage(hit: Hit, coverage: float) -> Passage:
+    score = coverage if hit.cosine is None else hit.cosine
     stored = hit.payload[METADATA]
     shown = {name: stored[name] for name in ("url", "path", "title", "heading", "version", "locale")}
     return Passage(id=hit.id, text=hit.payload[CONTENT], score=score, coverage=coverage, **shown)
@@ -116,6 +114,7 @@ class GenerationWriter:
     async def publish(self, *, base_url: str, default_locale: str | None, pages: dict[str, str]) -> Manifest:
         """Make the generation current and return its manifest; `pages` maps each page's URL to its sha256."""
         manifest = Manifest(
+            layout=LAYOUT,
             generation=self._draft.name,
             created_at=datetime.now(UTC),
             embedding_model=self._embedding_model,

@@ -17,7 +17,7 @@ CONTENT = "page_content"
 METADATA = "metadata"
 LOCALE_FIELD = f"{METADATA}.locale"
 TAG_FIELD = f"{METADATA}.tag"
-# Passages each of the two searches offers to the fusion, whatever the caller's limit.
+# Passages each of the two searches offers to the ranking, whatever the caller's limit.
 CANDIDATES = 50
 
 
@@ -33,22 +33,26 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question as an engine takes it: a vector, or none, and the ids of its terms."""
+    """A question as an engine takes it: a vector, or none, and what each of its terms weighs, by the terms' ids."""
 
     dense: list[float] | None
-    terms: list[int]
+    terms: dict[int, float]
     visible: Visible
-    limit: int
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A point found, with its vector (empty when it has none) and its terms, from which it is scored."""
+    """A point found, with what it is scored by: its cosine (None without vectors) and its terms' weights, idf apart."""
 
     id: str
     payload: dict[str, Any]
-    dense: list[float]
-    terms: list[int]
+    cosine: float | None
+    terms: dict[int, float]
+
+    @property
+    def page(self) -> str:
+        """The path of its page, which two versions or locales do not share."""
+        return self.payload[METADATA]["page"]
 
 
 class Generation(Protocol):
@@ -60,7 +64,7 @@ class Generation(Protocol):
         ...
 
     async def search(self, question: Question) -> list[Hit]:
-        """Fuse the nearest by vector and by keywords (reciprocal ranks, k = 2), best first. Raises IndexUnavailable."""
+        """Return the 50 nearest by vector and the 50 by keywords, each once, in any order. Raises IndexUnavailable."""
         ...
 
 

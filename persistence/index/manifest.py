@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 OUTSIDE_DOCS = "default"
 MAIN_PLUGIN = "docs-default"
 
+# Counts up when the same pages are indexed in another way, so that an older index is written anew.
+# 2: the words of a path are keywords, and scripts without spaces are cut run by run.
+LAYOUT = 2
+
 
 def tag_of(passage: "IndexedPassage") -> str:
     """Return what Docusaurus calls docusaurus_tag: plugin and version, e.g. `docs-default-1.0`."""
@@ -45,8 +49,12 @@ class Visible(NamedTuple):
 
 
 class Manifest(Frozen):
-    """What a generation holds. `pages` maps a page's URL to the sha256 of what was ingested from it."""
+    """What a generation holds. `pages` maps a page's URL to the sha256 of what was ingested from it.
 
+    `layout` is that of the code which wrote it, and 1 in manifests that do not say.
+    """
+
+    layout: int = 1
     generation: str
     created_at: datetime
     embedding_model: str
@@ -62,6 +70,10 @@ class Manifest(Frozen):
     def passages(self) -> int:
         """How many passages the generation holds."""
         return self.keywords.passages
+
+    def is_read_by(self, embedding_model: str) -> bool:
+        """Tell whether this version can search the generation with the model that is configured."""
+        return (self.layout, self.embedding_model) == (LAYOUT, embedding_model)
 
     def visible(self, scope: Scope) -> Visible:
         """Return what a reader at `scope` sees: the version of the docs they read, the last ones of all others."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import cast
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import ValidationError
@@ -75,22 +74,27 @@ class RemoteGeneration:
     server: Server
 
     async def search(self, question: Question) -> list[Hit]:
-        """Fuse both rankings on the server; the vectors come back in the same round trip."""
+        """Run both searches and score by cosine what they find, in one round trip."""
         visible = _filter(question.visible)
-        sparse = models.SparseVector(indices=question.terms, values=[1.0] * len(question.terms))
-        prefetch = [models.Prefetch(query=sparse, using=SPARSE, filter=visible, limit=CANDIDATES)]
+        sparse = models.SparseVector(indices=list(question.terms), values=list(question.terms.values()))
+        queries: list[tuple[models.SparseVector | list[float], str]] = [(sparse, SPARSE)]
         if question.dense is not None:
-            prefetch.append(models.Prefetch(query=question.dense, using=DENSE, filter=visible, limit=CANDIDATES))
+            queries.append((question.dense, DENSE))
+        scored_by, using = queries[-1]
         with self.server.explained():
             found = await self.server.client.query_points(
                 self.manifest.generation,
-                prefetch=prefetch,
-                query=models.FusionQuery(fusion=models.Fusion.RRF),  # its k is 2
-                limit=question.limit,
+                prefetch=[
+                    models.Prefetch(query=query, using=name, filter=visible, limit=CANDIDATES)
+                    for query, name in queries
+                ],
+                query=scored_by,
+                using=using,
+                limit=CANDIDATES * len(queries),
                 with_payload=True,
-                with_vectors=True,
+                with_vectors=[SPARSE],
             )
-        return [_hit(point) for point in found.points]
+        return [_hit(point, has_cosine=question.dense is not None) for point in found.points]
 
 
 class RemoteIndex:
@@ -135,12 +139,13 @@ def _filter(visible: Visible) -> models.Filter:
     return models.Filter(must=must)
 
 
-def _hit(point: models.ScoredPoint) -> Hit:
+def _hit(point: models.ScoredPoint, *, has_cosine: bool) -> Hit:
     vectors, payload = point.vector, point.payload
     assert isinstance(vectors, dict) and payload is not None  # both were asked for
-    dense, sparse = cast("list[float]", vectors.get(DENSE, [])), vectors[SPARSE]
+    sparse = vectors[SPARSE]
     assert isinstance(sparse, models.SparseVector)
-    return Hit(str(point.id), payload, dense, sparse.indices)
+    terms = dict(zip(sparse.indices, sparse.values, strict=True))
+    return Hit(str(point.id), payload, point.score if has_cosine else None, terms)
 
 
 class RemoteDraft:

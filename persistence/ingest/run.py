@@ -17,6 +17,7 @@ from graph.errors import AlreadyOwned, IndexMissing, IngestError
 from persistence.embedded_index import read_manifest
 from persistence.embeddings import Embedder, VectorCache
 from persistence.index import INDEX_FOLDER, Keywords, Manifest, open_index, open_writer
+from persistence.index.manifest import LAYOUT
 from persistence.ingest.progress import Progress, silent
 from persistence.ingest.spool import Spool
 from persistence.pages import Site, open_site, read_page
@@ -83,7 +84,8 @@ def ingest(
 
 
 def _says(manifest: Manifest, base_url: str, locale: str | None, pages: dict[str, str]) -> bool:
-    return (manifest.base_url, manifest.default_locale, manifest.pages) == (base_url, locale, pages)
+    written = (manifest.layout, manifest.base_url, manifest.default_locale, manifest.pages)
+    return written == (LAYOUT, base_url, locale, pages)
 
 
 @dataclass(frozen=True, slots=True)

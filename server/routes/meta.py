@@ -42,6 +42,6 @@ async def readyz(service: ServiceDep) -> Ready:
     asking it here would keep a suspended one awake.
     """
     manifest = await service.index.manifest()
-    if manifest is None or manifest.embedding_model != service.embedder.name:
+    if manifest is None or not manifest.is_read_by(service.embedder.name):
         raise failure("index_missing")
     return Ready(passages=manifest.passages, model=service.answerers.model_name)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -138,6 +139,73 @@ async def test_words_are_found_in_the_forms_of_their_language(shelf: Library) ->
     assert (house.id, setting.id) == (german.id, japanese.id)
 
 
+async def test_a_language_without_spaces_is_found_among_words_that_have_them(shelf: Library) -> None:
+    mixed = passage("ja/docs/b", "ドキュメントの設定を変更する to change settings in docs", title="Q", locale="ja")
+    await shelf.ingest([mixed], NoEmbedder())
+    index = PassageIndex(shelf.engine, NoEmbedder())
+    (setting,) = await index.search("設定を変更するには?", scope=Scope(locale="ja"), limit=5)
+    (english,) = await index.search("changing a setting", scope=Scope(locale="ja"), limit=5)
+    assert (setting.id, english.id) == (mixed.id, mixed.id)
+
+
+async def test_a_passage_is_found_by_the_words_of_its_address(shelf: Library) -> None:
+    found_by_address = passage("docs/redirects/moved-pages#client-side", "Old links keep working.")
+    await shelf.ingest([found_by_address, LIMITS, EXPORT], NoEmbedder())
+    index = PassageIndex(shelf.engine, NoEmbedder())
+    (hit,) = await index.search("redirect on the client", scope=Scope(), limit=5)
+    assert hit.id == found_by_address.id
+
+
+async def test_the_first_line_of_a_question_counts_more_than_what_follows(shelf: Library) -> None:
+    await shelf.ingest([passage("a", "Share it."), passage("b", "Export it.")], NoEmbedder())
+    index = PassageIndex(shelf.engine, NoEmbedder())
+
+    async def first(question: str) -> str:
+        return (await index.search(question, scope=Scope(), limit=2))[0].path
+
+    assert [await first("share\nexport"), await first("export\nshare")] == ["a", "b"]
+
+
+async def test_a_page_with_two_near_passages_comes_before_one_with_a_single_near_passage(shelf: Library) -> None:
+    passages = [
+        passage("docs/one#a", "Share a link of a link."),
+        passage("docs/two#a", "Share a link."),
+        passage("docs/two#b", "Links are shared for good."),
+        passage("docs/two#c", "A link ends."),
+        passage("docs/none", "Nothing of the kind."),
+    ]
+    await shelf.ingest(passages, NoEmbedder())
+    hits = await PassageIndex(shelf.engine, NoEmbedder()).search("share link", scope=Scope(), limit=10)
+    paths = [hit.path for hit in hits]
+    assert {*paths[:2]} == {"docs/two#a", "docs/two#b"}
+    assert paths[2:] == ["docs/one#a", "docs/two#c"]
+
+
+async def test_both_engines_give_one_order(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    vocabulary = "share link notebook page export file limit panel answer question reader stream".split()
+    passages = [
+        passage(f"docs/{n // 4}#{n}", " ".join(rng.choices(vocabulary, k=rng.randint(3, 30)))) for n in range(200)
+    ]
+    questions = [" ".join(rng.choices(vocabulary, k=4)) for _ in range(10)]
+    orders: list[list[list[str]]] = []
+    for engine in ("embedded", "client"):
+        async with library(engine, tmp_path) as shelf:
+            await shelf.ingest(passages, Letters())
+            orders.append([await found(shelf, question) for question in questions])
+    assert orders[0] == orders[1]
+
+
+async def test_an_index_of_an_earlier_layout_asks_for_a_new_ingest(
+    shelf: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr("persistence.index.LAYOUT", 1)
+        await shelf.ingest([LIMITS], Letters())
+    with pytest.raises(IndexMissing, match=r"has layout 1, but this version reads layout 2. Run `citeside ingest`"):
+        await found(shelf, "notebook")
+
+
 async def test_the_next_search_reads_what_an_ingest_has_published(shelf: Library) -> None:
     await shelf.ingest([LIMITS], Letters())
     assert await found(shelf, "notebook") == [LIMITS.path]
@@ -152,7 +220,7 @@ async def test_a_search_under_way_ends_on_the_generation_it_began_with(shelf: Li
     assert await found(shelf, "notebook") == [EXPORT.path]
     assert before
     terms = question_terms("notebook", "en")
-    (hit,) = await before.search(Question(None, terms, Visible("en", ("docs-default-2.0",)), 5))
+    (hit,) = await before.search(Question(None, terms, Visible("en", ("docs-default-2.0",))))
     assert hit.id == LIMITS.id
 
 
@@ -213,7 +281,7 @@ class Bm25Embeddings(SparseEmbeddings):
 
     def embed_query(self, text: str) -> SparseVector:
         terms = question_terms(text, "en")
-        return SparseVector(indices=terms, values=[1.0] * len(terms))
+        return SparseVector(indices=list(terms), values=list(terms.values()))
 
 
 @pytest.mark.filterwarnings("ignore:Local mode is not recommended")

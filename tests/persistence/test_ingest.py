@@ -116,6 +116,18 @@ def test_a_build_that_says_the_same_changes_nothing(build: Path, data_dir: Path)
     assert after.passages == before.passages
 
 
+def test_an_index_of_an_earlier_layout_is_written_anew(
+    build: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr("persistence.index.LAYOUT", 1)
+        before = index(build, data_dir)
+    after = index(build, data_dir)
+    assert counts(after) == (0, 0, 0, 4)
+    assert after.generation != before.generation
+    assert search(data_dir, "walrus") == [f"{BASE}blog/news"]
+
+
 def test_only_what_changed_is_embedded(build: Path, data_dir: Path) -> None:
     embedder = CountingEmbedder()
     index(build, data_dir, embedder)
