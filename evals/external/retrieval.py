@@ -5,7 +5,7 @@ question. An ingest that finds nothing changed writes nothing, so that a second 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from platformdirs import user_cache_path
 
 from evals.external import Figure, Tell, rows
 from evals.external.built import BASE_URL, Part, write_page
-from graph.types import Scope
+from graph.types import Passage, Scope
 from persistence.embeddings import Embedder, open_embedder
-from persistence.index import open_index
+from persistence.index import PassageIndex, open_index
 from persistence.ingest import ingest
 
 DEPTH = 50
@@ -118,19 +118,35 @@ async def measure(folder: Path, tell: Tell, *, cache: Path = CACHE) -> list[Figu
 async def run(folder: Path, asked: Set, tell: Tell, *, cache: Path) -> list[dict[str, Any]]:
     """Return a row for each question: `{"qid", "pages"}`, the pages best first and each once."""
     questions = asked.load(folder)
-    corpus = await asyncio.to_thread(_corpora, folder)
-    embedder = await asyncio.to_thread(open_embedder, cache, model=None, api_key=None, base_url=None)
     found: dict[str, list[str]] = {}
-    for site in sorted({each.site for each in questions}):
-        data_dir = await asyncio.to_thread(ingested, corpus[site], site, embedder, cache, tell)
+    async for site, index, page in searched_sites(folder, cache, tell, only={each.site for each in questions}):
         here = [each for each in questions if each.site == site]
         tell(f"{asked.name}: asking {len(here)} questions about {site}")
-        async with open_index(data_dir, embedder, url=None, api_key=None) as index:
-            for each in here:
-                passages = await index.search(each.question, scope=Scope(), limit=DEPTH)
-                paths = dict.fromkeys(passage.path.partition("#")[0] for passage in passages)
-                found[each.qid] = [corpus[site][path].id for path in paths]
+        for each in here:
+            passages = await index.search(each.question, scope=Scope(), limit=DEPTH)
+            found[each.qid] = list(dict.fromkeys(map(page, passages)))
     return [{"qid": each.qid, "pages": found[each.qid]} for each in questions]
+
+
+async def searched_sites(
+    folder: Path, cache: Path, tell: Tell, *, only: Collection[str] = ()
+) -> AsyncIterator[tuple[str, PassageIndex, Callable[[Passage], str]]]:
+    """Yield each site of a folder (those of `only`, if any): its name, its open index, and what names a passage's page.
+
+    Ingests first what is not in the cache folder yet. An index closes when the next one is asked for.
+    """
+    corpora = await asyncio.to_thread(_corpora, folder)
+    embedder = await asyncio.to_thread(open_embedder, cache, model=None, api_key=None, base_url=None)
+    for site, corpus in sorted(corpora.items()):
+        if only and site not in only:
+            continue
+        data_dir = await asyncio.to_thread(ingested, corpus, site, embedder, cache, tell)
+
+        def page(passage: Passage, corpus: Corpus = corpus) -> str:
+            return corpus[passage.path.partition("#")[0]].id
+
+        async with open_index(data_dir, embedder, url=None, api_key=None) as index:
+            yield site, index, page
 
 
 def score(asked: Set, questions: Sequence[Asked], found: Sequence[dict[str, Any]]) -> list[Figure]:
