@@ -220,4 +220,4 @@ async def test_a_question_that_stands_alone_costs_no_call() -> None:
 @pytest.mark.parametrize("script", [Script(fault="status"), Script(["How"], fault="cut"), Script(["x" * 4_001])])
 async def test_a_follow_up_is_searched_by_its_words_when_the_model_is_away(script: Script) -> None:
     async with model(script) as chat_model:
-        assert await ModelCondenser(chat_model).condense("And share it?", HISTORY) == "And share it? export notebook"
+        assert await ModelCondenser(chat_model).condense("And share it?", HISTORY) == "And share it?\nexport notebook"

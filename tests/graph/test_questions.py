@@ -129,6 +129,11 @@ def test_a_question_is_known_by_what_it_asks_for(question: str, kind: MissingKin
         ("And on Windows?", True),
         ("Does it cost anything to export notebooks?", True),
         ("Warum?", True),
+        ("Why is that?", True),
+        ("How do they differ from encrypted exports of notebooks?", True),
+        ("Can I put notebooks with encrypted exports there?", True),
+        ("Is there a limit to encrypted exports of notebooks?", False),
+        ("Which limits are there to encrypted exports of notebooks?", False),
         ("Which plans include encrypted exports?", False),
         ("Wie exportiere ich Notizbücher verschlüsselt?", False),
     ],
@@ -142,6 +147,32 @@ def test_a_follow_up_takes_the_words_of_the_last_question_that_stood_alone() -> 
         Exchange(question="Which plans include encrypted exports?", answer="Team."),
         Exchange(question="And what does it cost?", answer="10."),
     ]
-    assert condense("And for schools?", history) == "And for schools? plans include encrypted exports"
+    assert condense("And for schools?", history) == "And for schools?\nplans include encrypted exports"
     assert condense("And for schools?", []) == "And for schools?"
     assert condense("Which plans include public notebooks?", history) == "Which plans include public notebooks?"
+
+
+INSTALL = Exchange(question="How do I install the command line tool on Linux?", answer="With apt.")
+SHARE = Exchange(question="Can teams share notebooks without an account?", answer="Yes, by a link.")
+
+
+@pytest.mark.parametrize(
+    ("history", "question", "query"),
+    [
+        ([INSTALL], "And on Windows?", "And on Windows?\ninstall command line tool Linux"),
+        ([INSTALL], "Why?", "Why?\ninstall command line tool Linux"),
+        ([INSTALL], "How do I update it?", "How do I update it?\ninstall command line tool Linux"),
+        ([INSTALL], "Does that tool need Linux headers?", "Does that tool need Linux headers?\ninstall command line"),
+        ([INSTALL, SHARE], "And folders?", "And folders?\nteams share notebooks without account"),
+        (
+            [INSTALL, SHARE],
+            "How large may a notebook with pictures grow?",
+            "How large may a notebook with pictures grow?",
+        ),
+        ([SHARE, Exchange(question="Why?", answer="So.")], "And?", "And?\nteams share notebooks without account"),
+    ],
+)
+def test_a_follow_up_is_searched_with_the_words_it_leaves_out(
+    history: list[Exchange], question: str, query: str
+) -> None:
+    assert condense(question, history) == query

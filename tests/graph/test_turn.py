@@ -231,7 +231,7 @@ async def test_a_follow_up_is_searched_with_what_the_earlier_question_adds() -> 
     history = (Exchange(question="How do I export a notebook?", answer="With the menu."),)
     _, events = await run(graph(retriever, "Yes [1]."), GroundedQuestion(question="And share it?", history=history))
     assert events[0] == Status(step="condensing")
-    assert [query for query, _, _ in retriever.asked] == ["And share it? export notebook"]
+    assert [query for query, _, _ in retriever.asked] == ["And share it?\nexport notebook"]
 
 
 async def test_a_selection_is_answered_without_a_search() -> None:
