@@ -5,6 +5,7 @@ question. An ingest that finds nothing changed writes nothing, so that a second 
 """
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,6 +208,7 @@ def _chunked(page: str, chunks: Iterable[dict[str, Any]]) -> Source:
 def ingested(corpus: Corpus, site: str, embedder: Embedder, cache: Path, tell: Tell) -> Path:
     """Bring a site's index in the cache folder up to date and return its data folder."""
     build, data_dir = cache / "sites" / site, cache / "data" / site
+    shutil.rmtree(build, ignore_errors=True)  # pages that another run wrote
     for path, page in corpus.items():
         write_page(build, path, page.title, page.parts)
 

@@ -107,7 +107,8 @@ def report(cases: Sequence[Case]) -> list[str]:
 
 
 def _by_set(cases: Sequence[Case]) -> dict[str, list[Case]]:
-    return {scored.name: [case for case in cases if case.set == scored.name] for scored in SETS}
+    groups = {scored.name: [case for case in cases if case.set == scored.name] for scored in SETS}
+    return {name: group for name, group in groups.items() if group}
 
 
 def main() -> None:
