@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 from uuid import NAMESPACE_URL, uuid5
 
 from graph.units import sentence_spans
@@ -45,13 +44,8 @@ class IndexedPassage:
 
     @property
     def embedded(self) -> str:
-        """The text that a vector is made of: title and headings say what the text is about."""
+        """The text that a vector is made of, and most keywords: title and headings say what the text is about."""
         return f"{_above(self.title, self.heading)}\n\n{self.text}"
-
-    @property
-    def keyed(self) -> str:
-        """The text that keywords are made of: an address often has the words that readers use for a page."""
-        return f"{self.embedded}\n\n{unquote(self.path)}"
 
 
 def cut_into_passages(page: "Page", url: str, path: str, *, last: bool = True) -> list[IndexedPassage]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Self
+from urllib.parse import unquote
 
 from qdrant_edge import Bm25, Bm25Config, SparseVector, TokenizerType
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # Written without spaces between words (or, Korean, with particles): the default tokenizer would keep whole clauses.
 UNSPACED = {"zh", "ja", "ko", "th"}
 _PUNCTUATION = ".,:;!?\"'()[]“”„"
+_WORD = re.compile(r"\w+")
+_INNER = re.compile(r"_+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _RUNS = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]+")
 # Robertson's constants, as Qdrant has them. Others were no better; see website/docs/decisions/retrieval.md.
 K = 1.2
@@ -41,7 +44,7 @@ class Keywords(Frozen):
         """Count the terms of a whole corpus."""
         number, length, frequencies = 0, 0.0, Counter[int]()
         for passage in passages:
-            counted = _counted(passage.keyed, passage.locale)
+            counted = _counted(_keyed(passage), passage.locale)
             number += 1
             length += counted.total()
             frequencies.update(counted.keys())
@@ -49,7 +52,7 @@ class Keywords(Frozen):
 
     def document(self, passage: "IndexedPassage") -> SparseVector:
         """Return the BM25 weights of a passage's terms, idf apart: the engine multiplies it in."""
-        counted = _counted(passage.keyed, passage.locale)
+        counted = _counted(_keyed(passage), passage.locale)
         norm = K * (1 - B + B * counted.total() / self.average_length)
         return SparseVector(list(counted), [count * (K + 1) / (count + norm) for count in counted.values()])
 
@@ -88,6 +91,16 @@ def question_terms(text: str, locale: str | None) -> dict[int, float]:
 def _telling(text: str, locale: str | None) -> Iterable[int]:
     telling = [word for word in text.split() if word.strip(_PUNCTUATION).casefold() not in STOP_WORDS]
     return _counted(" ".join(telling), locale).keys()
+
+
+def _keyed(passage: "IndexedPassage") -> str:
+    """Return what a passage is found by: its text and headings, the words of its address and those in identifiers.
+
+    So `/usage/customizing-queries` is found by "customize queries", and `extraReducers` also by "extra reducers".
+    """
+    text = f"{passage.embedded}\n\n{unquote(passage.path)}"
+    inner = [part for word in _WORD.findall(text) if len(parts := _INNER.split(word)) > 1 for part in parts]
+    return f"{text}\n\n{' '.join(inner)}"
 
 
 def _counted(text: str, locale: str | None) -> Counter[int]:

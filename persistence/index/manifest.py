@@ -14,8 +14,7 @@ OUTSIDE_DOCS = "default"
 MAIN_PLUGIN = "docs-default"
 
 # Counts up when the same pages are indexed in another way, so that an older index is written anew.
-# 2: the words of a path are keywords, and scripts without spaces are cut run by run.
-LAYOUT = 2
+LAYOUT = 3
 
 
 def tag_of(passage: "IndexedPassage") -> str:

@@ -156,6 +156,15 @@ async def test_a_passage_is_found_by_the_words_of_its_address(shelf: Library) ->
     assert hit.id == found_by_address.id
 
 
+async def test_an_identifier_is_found_by_its_words_and_as_a_whole(shelf: Library) -> None:
+    named = passage("docs/a", "Pass extraReducers or max_size to it.")
+    await shelf.ingest([named, LIMITS, EXPORT], NoEmbedder())
+    index = PassageIndex(shelf.engine, NoEmbedder())
+    for question in ("extra reducers", "extrareducers", "max_size", "sizes"):
+        (hit,) = await index.search(question, scope=Scope(), limit=5)
+        assert hit.id == named.id
+
+
 async def test_the_first_line_of_a_question_counts_more_than_what_follows(shelf: Library) -> None:
     await shelf.ingest([passage("a", "Share it."), passage("b", "Export it.")], NoEmbedder())
     index = PassageIndex(shelf.engine, NoEmbedder())
@@ -202,7 +211,7 @@ async def test_an_index_of_an_earlier_layout_asks_for_a_new_ingest(
     with monkeypatch.context() as earlier:
         earlier.setattr("persistence.index.LAYOUT", 1)
         await shelf.ingest([LIMITS], Letters())
-    with pytest.raises(IndexMissing, match=r"has layout 1, but this version reads layout 2. Run `citeside ingest`"):
+    with pytest.raises(IndexMissing, match=r"has layout 1, but this version reads layout 3. Run `citeside ingest`"):
         await found(shelf, "notebook")
 
 
