@@ -49,6 +49,7 @@ const sidebars: SidebarsConfig = {
         'decisions/sessions',
         'decisions/contracts',
         'decisions/embedded-parts',
+        'decisions/retrieval',
         'decisions/selected-text-rule',
         'decisions/sufficiency',
         'decisions/panel',
