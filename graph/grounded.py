@@ -185,7 +185,8 @@ def _refs(passages: Sequence[Passage]) -> tuple[PassageRef, ...]:
 
 
 def _nearest(passages: Sequence[Passage]) -> tuple[NearestPage, ...]:
-    """Return up to three pages, nearest first, each once."""
-    pages = {p.path.split("#")[0]: p for p in sorted(passages, key=lambda p: p.score)}
-    best = sorted(pages.values(), key=lambda p: -p.score)[:3]
-    return tuple(NearestPage(url=p.url, path=p.path, title=p.title) for p in best)
+    """Return up to three pages in the order they were found in, each once."""
+    pages: dict[str, Passage] = {}
+    for p in passages:
+        pages.setdefault(p.path.partition("#")[0], p)
+    return tuple(NearestPage(url=p.url, path=p.path, title=p.title) for p in list(pages.values())[:3])

@@ -5,7 +5,7 @@ index/<generation>/     shard/ and manifest.json, never changed once published
 index/owner.lock        held by the process that reads
 
 qdrant_edge 0.9 keeps the GIL during every call, so a thread would not spare the event loop: a search is called where
-it stands (2 to 4 ms among 10,000 passages), and whatever is slow happens in the process of an ingest.
+it stands (some 4 ms among 10,000 passages), and whatever is slow happens in the process of an ingest.
 """
 
 import asyncio

@@ -126,15 +126,15 @@ async def test_an_answer_streams_behind_its_passages_and_leads_to_their_words() 
 async def test_a_question_the_docs_do_not_cover_costs_no_model_call() -> None:
     scores = {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4}
     far = [passage(name, "Text.", score, coverage=0.0) for name, score in scores.items()]
-    turn = graph(Finds([*far, far[0]]), error=CitesideError("the model was asked"))
+    turn = graph(Finds([far[0], *far]), error=CitesideError("the model was asked"))
     answer, events = await run(turn, GroundedQuestion(question=QUESTION, locale="de-CH"))
-    text = f"{say('not_covered', 'de')} {say('nearest', 'de', pages='D, C, B')}"
+    text = f"{say('not_covered', 'de')} {say('nearest', 'de', pages='A, B, C')}"
     assert events == [Status(step="retrieving"), Status(step="reading"), Delta(text=text)]
     assert answer == GroundedAnswer(
         text=text,
         outcome="not_covered",
-        grounding=Grounding(passages=refs(*far, far[0])),
-        nearest=tuple(NearestPage(url=p.url, path=p.path, title=p.title) for p in reversed(far[1:])),
+        grounding=Grounding(passages=refs(far[0], *far)),
+        nearest=tuple(NearestPage(url=p.url, path=p.path, title=p.title) for p in far[:3]),
         model="none",
     )
 
