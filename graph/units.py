@@ -21,8 +21,14 @@ _LABEL = re.compile(r"^\[[a-z]+(: .*)?\]$")
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,3}[.)])\s+")
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』）]*")
 _ABBREVIATED = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|resp|incl|fig|sec|dr|mr|mrs|ms|prof|st|z\.\s?b|bzw|d\.\s?h|u\.\s?a|ca|nr|vgl|usw|ggf)"
-    r"|(?<!\S)[A-Za-z])\.$",
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|resp|incl|fig|sec|dr|mr|mrs|ms|prof|st|jr|sr|lit|vol|pp|max|z\.\s?b|bzw|d\.\s?h"
+    r"|u\.\s?a|ca|nr|vgl|usw|ggf)|(?<!\S)[A-Za-z])\.$",
+    re.IGNORECASE,
+)
+_INITIALS = re.compile(r"(?<!\S)(?:[A-Za-z]\.){2,4}$")
+_OPENS_A_SENTENCE = re.compile(
+    r"(?:the|an?|it|he|she|they|we|you|this|that|these|those|in|on|at|for|if|when|after|and|but|der|die|das|es|sie|er|ein"
+    r"|eine|im)\b",
     re.IGNORECASE,
 )
 
@@ -111,13 +117,25 @@ def sentence_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
     begin = start
     for stop in _END.finditer(text, start, end):
         following = text[stop.end() : min(stop.end() + _NEARBY, end)].lstrip()
-        continues = following[:1].islower() or _ABBREVIATED.search(text, max(begin, stop.end() - _NEARBY), stop.end())
-        if following and continues and stop[0][0] not in "。！？":
+        if (
+            following
+            and stop[0][0] not in "。！？"
+            and _continues(text, max(begin, stop.end() - _NEARBY), stop, following)
+        ):
             continue
         spans.append(_trimmed(text, begin, stop.end()))
         begin = stop.end()
     spans.append(_trimmed(text, begin, end))
     return [(s, e) for s, e in spans if e > s]
+
+
+def _continues(text: str, begin: int, stop: re.Match[str], following: str) -> bool:
+    """Tell whether a sentence goes on behind a full stop: in lower case, or after an abbreviation, number or initials."""
+    if following[0].islower() or following[0] in ",;)" or _ABBREVIATED.search(text, begin, stop.end()):
+        return True
+    if _INITIALS.search(text, begin, stop.end()):  # "George R.R. Martin", but "at 5 p.m. The next day"
+        return not _OPENS_A_SENTENCE.match(following)
+    return following[0].isdigit() and text[begin : stop.end()].endswith((" No.", " no."))
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

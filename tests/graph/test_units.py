@@ -53,6 +53,11 @@ def test_labels_are_not_quoted() -> None:
             ["Use a file, e.g. a.json, i.e. Data.", "Nr. 5 gilt z. B. hier."],
         ),
         "initials": ("Written by J. Smith. It works.", ["Written by J. Smith.", "It works."]),
+        "several initials": (
+            "George R.R. Martin wrote it. Open at 5 p.m. , not at 5 a.m. The next day too.",
+            ["George R.R. Martin wrote it.", "Open at 5 p.m. , not at 5 a.m.", "The next day too."],
+        ),
+        "numbered things": ("Matrix No. 5 is set. Is it? No. 5 is.", ["Matrix No. 5 is set.", "Is it?", "No. 5 is."]),
         "an initial behind a bullet": ("- A. Smith wrote it.", ["A. Smith wrote it."]),
         "versions and numbers": ("Needs 3.11 or later. Costs 1.5 s.", ["Needs 3.11 or later.", "Costs 1.5 s."]),
         "Chinese": ("默认超时为三十秒。可以更改！为什么？", ["默认超时为三十秒。", "可以更改！", "为什么？"]),
