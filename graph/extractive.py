@@ -1,40 +1,69 @@
 """Answers without a language model, from the sentences of the text itself."""
 
-import math
-from collections import Counter
+import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from graph.condense import condense
-from graph.missing import asked_kind
 from graph.ports import Claim, Finish, Lack, Piece
-from graph.support import support
-from graph.terms import content_terms, question_terms
+from graph.sentences import Asked, ask, chances, gives, worth_saying
+from graph.terms import content_terms, tongues, words
 from graph.types import Exchange, Passage
 from graph.units import Unit, quotable, split_units
 
 NAME = "extractive"
 
-_RUN = 3
-"""Sentences taken from the best place; a reader skims three, and more dilute the answer."""
+MOST_SENTENCES = 3
+"""Sentences chosen from one text; a reader skims three, and more dilute the answer."""
 
 _LISTED = 8
-"""Items taken behind a sentence that ends in a colon."""
+"""Items of a selection taken behind a sentence that ends in a colon; `_CITATIONS` ends the lists of passages."""
+
+_CITATIONS = 5
+"""Markers in an answer at most; a list is cut there, and says so."""
+
+_ALIKE = 0.7
+"""Share of what the best row of a table covers from which others of it are answers too; lead-ins alike."""
 
 _SIDE_PASSAGES = 2
 """Further passages that may add a sentence each."""
 
-_FIRST = 0.05
+_COVERAGE = 0.3
+"""What it adds to a passage's cosine that it holds all of the question's terms."""
+
+_FIRST = 0.1
 """Given to the passage that was ranked first, half of it to the second ...: fusion sees what a cosine does not."""
 
-_SHOWN = 0.1
+_SAME_PAGE = 0.1
+"""Given to a passage for the best ranked other one of its page, half of it for one at rank two ...: the page that is
+found several times is likelier the one that answers."""
+
+_SHOWN = 0.05
 """Given to a passage with code when the question asks how to do something: the command is the answer."""
 
 _AS_NEAR = 0.75
 """Share of the first passage's cosine from which another may add to it."""
 
 _REPEATED = 0.8
-"""Support from which a sentence says what was said already."""
+"""Share of its terms that were said from which a sentence says nothing new."""
+
+_LONGEST = 40
+"""Terms of a sentence that is added; what is longer is seldom a sentence."""
+
+_TO_THE_POINT = 0.6
+"""Share of the question, by weight, from which a sentence of a further passage is added."""
+
+_BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,3}[.)])\s+")
+
+_OPENING = re.compile(
+    r"(?:it|its|he|she|they|his|her|their|this|these|that|those|such|however|also|then|otherwise|therefore|dies|diese[rsmn]?"
+    r"|er|sie|es|ihre?|dazu|dafür|dabei|damit|dann|außerdem|sonst|jedoch)\b",
+    re.IGNORECASE,
+)
+"""How a sentence begins that cannot be read without the one before it."""
+
+_POINTS_ELSEWHERE = re.compile(r"(?:see|siehe|read more|learn more|mehr dazu)\b", re.IGNORECASE)
+"""How a sentence begins that tells only where to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +75,27 @@ class ExtractiveAnswerer:
     async def answer(
         self, question: str, passages: Sequence[Passage], history: Sequence[Exchange]
     ) -> AsyncGenerator[Piece, None]:
-        """Yield the best place of the best passage, then what others add, each sentence with its marker."""
-        terms = question_terms(condense(question, history))
-        weight = _weights([p.text for p in passages])
-        wants_code = asked_kind(question) in {"steps", "code"}
-        relevance = [
-            _relevance(p, terms, weight) + _FIRST / (1 + i) + _SHOWN * (wants_code and _has_code(p.text))
-            for i, p in enumerate(passages)
-        ]
-        ranked = sorted((i for i, p in enumerate(passages) if _sayable(p.text)), key=lambda i: -relevance[i])
-        said = ""
+        """Yield the answering sentences of the best passage, then what others add, each run of them with its marker.
+
+        Nothing but the end is yielded when no passage speaks to the question: they are related and no more.
+        """
+        stands_alone = condense(question, history)
+        asked = ask(stands_alone, [p.text for p in passages])
+        ranked = _ranked(passages, asked, stands_alone)
+        said, room = "", _CITATIONS
         for rank, i in enumerate(ranked[: 1 + _SIDE_PASSAGES]):
             passage = passages[i]
             if rank == 0:
-                chosen = _run(passage, terms, weight, wants_code=wants_code)
-            elif passage.score >= _AS_NEAR * passages[ranked[0]].score:
-                chosen = _addition(passage, terms, weight, said)
+                chosen = _answering(passage.text, _sayable(passage.text), asked)
+            elif room and passage.score >= _AS_NEAR * passages[ranked[0]].score:
+                chosen = _addition(passage.text, asked, said)
             else:
                 chosen = []
             if chosen:
-                block = _render(passage, chosen, marker=i + 1)
+                block, used = _render(passage, chosen, marker=i + 1, room=room)
                 yield Piece(text=f"\n\n{block}" if said else block)
                 said += block
+                room -= used
         yield Piece(finish="stop")
 
 
@@ -81,64 +109,39 @@ class ExtractiveSelectionAnswerer:
         self, question: str, selection: str, earlier: Sequence[Exchange]
     ) -> AsyncGenerator[Claim | Lack | Finish, None]:
         """Yield each chosen sentence; of a question without content words, the opening ones."""
-        terms = question_terms(condense(question, earlier))
+        asked = ask(condense(question, earlier), [selection])
         found = quotable(selection)
-        for unit in _telling(selection, found, terms) if terms else found[:_RUN]:
+        if not asked.terms:
+            chosen = found[:MOST_SENTENCES]
+        else:
+            chosen = _answering(selection, found, asked) if asked.weight else []
+        for unit in chosen:
             yield Claim(quote=selection[unit.start : unit.end])
         yield Finish(finish="stop")
 
 
-def _telling(text: str, found: list[Unit], terms: frozenset[str]) -> list[Unit]:
-    shared = {unit: len(content_terms(text[unit.start : unit.end]) & terms) for unit in found}
-    best = sorted((u for u in found if shared[u]), key=lambda u: (-shared[u], u.start))[:_RUN]
-    if not best:
-        return []
-    kept = {u for u in best if shared[u] * 2 >= shared[best[0]]}
-    for unit in best:
-        if text[unit.start : unit.end].endswith(":"):
-            kept.update(_listed(found, found.index(unit)))
-    return sorted(kept, key=lambda u: u.start)
+def _ranked(passages: Sequence[Passage], asked: Asked, question: str) -> list[int]:
+    """Return which passages speak to the question, the one to begin with first."""
+    wants_code = asked.kind in {"steps", "code"}
+    pages = [p.path.partition("#")[0] for p in passages]
+    relevance = [
+        p.score
+        + _COVERAGE * asked.covered(f"{p.title} {p.heading} {p.text}")
+        + _FIRST / (1 + i)
+        + _SAME_PAGE * sum(1 / (1 + j) for j, page in enumerate(pages) if j != i and page == pages[i])
+        + _SHOWN * (wants_code and any(u.kind == "code" for u in quotable(p.text)))
+        for i, p in enumerate(passages)
+    ]
+    speaking = [i for i, p in enumerate(passages) if _sayable(p.text) and _speaks(p, asked, question)]
+    return sorted(speaking, key=lambda i: -relevance[i])
 
 
-def _weights(texts: Sequence[str]) -> dict[str, float]:
-    """Return how much each term tells one sentence from another: ln(1 + N / df) over the sentences of `texts`."""
-    sentences = [content_terms(text[u.start : u.end]) for text in texts for u in quotable(text)]
-    df = Counter(term for terms in sentences for term in terms)
-    return {term: math.log(1 + len(sentences) / count) for term, count in df.items()}
-
-
-def _coverage(text: str, terms: frozenset[str], weight: dict[str, float]) -> float:
-    total = sum(weight.get(term, 1.0) for term in terms)
-    return sum(weight.get(term, 1.0) for term in terms & content_terms(text)) / total if total else 0.0
-
-
-def _relevance(passage: Passage, terms: frozenset[str], weight: dict[str, float]) -> float:
-    return passage.score + 0.3 * _coverage(f"{passage.title} {passage.heading} {passage.text}", terms, weight)
-
-
-def _has_code(text: str) -> bool:
-    return any(unit.kind == "code" for unit in quotable(text))
-
-
-def _run(passage: Passage, terms: frozenset[str], weight: dict[str, float], *, wants_code: bool) -> list[Unit]:
-    """Return the sentences from the most telling one on, the code or list they lead to included."""
-    found = _sayable(passage.text)
-    if not found:
-        return []
-    code = next((i for i, u in enumerate(found) if u.kind == "code"), None) if wants_code else None
-    if code is not None:
-        return found[max(0, code - 1) : code + 2]
-    scores = [_coverage(passage.text[u.start : u.end], terms, weight) for u in found]
-    best = max(range(len(found)), key=lambda i: (scores[i], -i)) if max(scores) >= 0.2 else 0
-    run: list[Unit] = []
-    for at in range(best, min(best + _RUN, len(found))):
-        run.append(found[at])
-        if passage.text[: found[at].end].endswith(":"):
-            return run + _listed(found, at)
-    after = best + len(run)
-    if run[-1].kind == "sentence" and after < len(found) and found[after].kind == "code":
-        run.append(found[after])
-    return run
+def _speaks(passage: Passage, asked: Asked, question: str) -> bool:
+    """Tell whether a passage shares words with the question; one in another language is taken to when it was found."""
+    said = f"{passage.title} {passage.heading} {passage.text}"
+    asking, saying = tongues(question), tongues(said)
+    foreign = bool(asking and saying) and not asking & saying
+    return not asked.terms or foreign or bool(asked.terms & content_terms(said))
 
 
 def _sayable(text: str) -> list[Unit]:
@@ -148,61 +151,183 @@ def _sayable(text: str) -> list[Unit]:
     return [u for u in found if tables.get(u.block) is not u or found[-1] is u]
 
 
-def _listed(found: list[Unit], at: int) -> list[Unit]:
-    """Return the items behind the lead-in at `at`: the units of the next block."""
-    following = found[at + 1 : at + 1 + _LISTED]
-    return [u for u in following if u.block == following[0].block]
+def _answering(text: str, found: Sequence[Unit], asked: Asked) -> list[Unit]:
+    """Return the units of `text` that answer, in its order, with what they cannot be read without."""
+    sentences = [text[u.start : u.end] for u in found]
+    covered = [asked.covered(sentence) for sentence in sentences]
+    chosen = (
+        _chosen(text, found, sentences, covered, asked) if any(covered) else list(range(len(found)))[:MOST_SENTENCES]
+    )
+    if asked.kind in {"steps", "code"}:
+        chosen += _shown(found, sentences, asked)
+    kept = {*chosen, *(j for i in chosen for j in _before(text, found, i))}
+    kept |= {j for i in kept for j in _behind(text, found, i, covered)}
+    if asked.kind == "list" and not any(found[i].kind == "row" or _is_item(text, found[i]) for i in kept):
+        kept |= {j for i in kept for j in _enumerated(text, found, i)}
+    kept |= {i + 1 for i in chosen if _is_answered_next(text, found, i, asked)}
+    return [found[i] for i in sorted(kept)]
 
 
-def _addition(passage: Passage, terms: frozenset[str], weight: dict[str, float], said: str) -> list[Unit]:
-    """Return the one sentence of a further passage that covers most of the question and is not said yet."""
-    scored = [
-        (_coverage(passage.text[u.start : u.end], terms, weight), u)
-        for u in _sayable(passage.text)
-        if u.kind == "sentence" and support(passage.text[u.start : u.end], said) < _REPEATED
-    ]
-    best = max(scored, key=lambda pair: pair[0], default=None)
-    return [best[1]] if best and best[0] >= 0.6 else []
+def _chosen(
+    text: str, found: Sequence[Unit], sentences: Sequence[str], covered: Sequence[float], asked: Asked
+) -> list[int]:
+    """Return the sentences that make the best answer; of rows and of lead-ins only those that come near the best."""
+    read = [f"{_header(text, u)} {s}" if u.kind == "row" else s for u, s in zip(found, sentences, strict=True)]
+    chance = chances(asked, read)
+    chosen = worth_saying(chance, [len(words(sentence)) or 1 for sentence in sentences], MOST_SENTENCES)
+    near = [i for i in chosen if covered[i] >= _ALIKE * _rival(found, sentences, covered, i)]
+    told = [i for i in near if gives(asked, sentences[i]) > 0 or _in_its_paragraph(found, covered, i)]
+    return [i for i in told if not _POINTS_ELSEWHERE.match(sentences[i])] or near
 
 
-def _render(passage: Passage, chosen: Sequence[Unit], *, marker: int) -> str:
-    lines: list[str] = []
-    header = _table_header(passage.text) if any(u.kind == "row" for u in chosen) else []
+def _in_its_paragraph(found: Sequence[Unit], covered: Sequence[float], at: int) -> bool:
+    """Tell whether the paragraph of the unit at `at` speaks of what is asked."""
+    return any(share for unit, share in zip(found, covered, strict=True) if unit.block == found[at].block)
+
+
+def _rival(found: Sequence[Unit], sentences: Sequence[str], covered: Sequence[float], at: int) -> float:
+    """Return the most that anything covers which is to be read instead of the unit at `at`."""
+    if found[at].kind == "row":
+        return _best_row(found, covered, at)
+    return max(covered) if sentences[at].endswith(":") else 0.0
+
+
+def _best_row(found: Sequence[Unit], covered: Sequence[float], at: int) -> float:
+    return max(share for unit, share in zip(found, covered, strict=True) if unit.block == found[at].block)
+
+
+def _shown(found: Sequence[Unit], sentences: Sequence[str], asked: Asked) -> list[int]:
+    """Return the code block that, read with the sentence before it, speaks most to the question."""
+    blocks = [i for i, u in enumerate(found) if u.kind == "code"]
+    return [max(blocks, key=lambda i: asked.covered(" ".join(sentences[max(0, i - 1) : i + 1])))] if blocks else []
+
+
+def _before(text: str, found: Sequence[Unit], at: int) -> list[int]:
+    """Return what the unit at `at` cannot be read without: the sentence it points back to, the lead-in of its list."""
+    unit = found[at]
+    if at == 0:
+        return []
+    if unit.kind == "code":
+        return [at - 1] if found[at - 1].kind == "sentence" else []
+    if _is_item(text, unit) or unit.kind == "row":
+        first = next(i for i, u in enumerate(found) if u.block == unit.block)
+        lead = first if not _is_item(text, found[first]) and unit.kind != "row" else first - 1
+        return [lead] if lead >= 0 and text[: found[lead].end].endswith(":") else []
+    if found[at - 1].block == unit.block and _OPENING.match(text, unit.start):
+        return [at - 1]
+    return []
+
+
+def _behind(text: str, found: Sequence[Unit], at: int, covered: Sequence[float]) -> list[int]:
+    """Return what the sentence at `at` announces when it ends in a colon: the code, list or rows of the next block.
+
+    A list or code block is taken whole, of a table the rows that come near its best one.
+    """
+    if not text[: found[at].end].endswith(":") or at + 1 == len(found):
+        return []
+    following = [i for i in range(at + 1, len(found)) if found[i].block == found[at + 1].block]
+    near = [i for i in following if found[i].kind != "row" or covered[i] >= _ALIKE * _best_row(found, covered, i)]
+    return near[:_LISTED]
+
+
+def _enumerated(text: str, found: Sequence[Unit], at: int) -> list[int]:
+    """Return the list or table behind the paragraph of the unit at `at`: what a question for several things wants."""
+    behind = [i for i in range(at + 1, len(found)) if found[i].block > found[at].block]
+    if not behind or not (found[behind[0]].kind == "row" or _is_item(text, found[behind[0]])):
+        return []
+    return [i for i in behind if found[i].block == found[behind[0]].block][:_LISTED]
+
+
+def _is_answered_next(text: str, found: Sequence[Unit], at: int, asked: Asked) -> bool:
+    """Tell whether a sentence only speaks of what is asked, and the next one goes on from it and gives the fact."""
+    if at + 1 == len(found) or found[at + 1].block != found[at].block:
+        return False
+    this, following = (text[u.start : u.end] for u in found[at : at + 2])
+    return bool(_OPENING.match(following)) and gives(asked, this) < 0 < gives(asked, following)
+
+
+def _addition(text: str, asked: Asked, said: str) -> list[Unit]:
+    """Return the sentence of a further passage that is most to the point and adds something, with what it leans on.
+
+    It adds what was not said, and of that a word of the question or a fact of the kind asked for.
+    """
+    found = _sayable(text)
+    known = content_terms(said)
+    covered: dict[int, float] = {}
+    for i, unit in enumerate(found):
+        sentence = text[unit.start : unit.end]
+        terms = content_terms(sentence)
+        adds = bool(terms & asked.terms - known) or gives(asked, sentence) > 0
+        if unit.kind == "sentence" and adds and len(terms & known) < _REPEATED * len(terms) and len(terms) <= _LONGEST:
+            covered[i] = asked.covered(sentence)
+    best = max(covered, key=lambda i: covered[i], default=None)
+    if best is None or covered[best] < _TO_THE_POINT:
+        return []
+    return [found[i] for i in sorted({best, *_before(text, found, best)})]
+
+
+def _render(passage: Passage, chosen: Sequence[Unit], *, marker: int, room: int) -> tuple[str, int]:
+    """Return Markdown and how many markers it holds, at most `room`.
+
+    Neighbouring sentences are a paragraph with one marker, items and rows a list, code is fenced.
+    """
+    text = passage.text
+    blocks: list[str] = []
+    used = 0
     previous: Unit | None = None
     for unit in chosen:
-        words = passage.text[unit.start : unit.end]
-        if unit.kind == "code":
-            lead = [f"{(passage.heading or passage.title).split(' > ')[-1]} [{marker}]:"] if previous is None else []
-            fence = "```" if "```" not in words else "````"
-            lines += [*lead, f"{fence}\n{words}\n{fence}"]
-        elif unit.kind == "row":
-            lines.append(f"- {_row(words, header)} [{marker}]")
-        elif previous and previous.block == unit.block and _same_line(passage.text, previous, unit):
-            lines[-1] += f" {words} [{marker}]"
+        quote = text[unit.start : unit.end]
+        follows = previous is not None and unit.kind == previous.kind == "sentence" and _same_line(text, previous, unit)
+        if follows and previous and _adjoin(text, previous, unit):
+            blocks[-1] = f"{blocks[-1].removesuffix(f' [{marker}]')} {quote} [{marker}]"
+        elif unit.kind == "code" and previous:
+            blocks.append(_fenced(quote))
+        elif used == room:
+            if blocks[-1].startswith("- "):
+                blocks.append("- …")
+            break
         else:
-            bullet = "- " if _is_item(passage.text, unit) else ""
-            lines.append(f"{bullet}{words} [{marker}]")
+            used += 1
+            if unit.kind == "code":
+                above = (passage.heading or passage.title).split(" > ")[-1]
+                blocks += [f"{above} [{marker}]:", _fenced(quote)]
+            elif unit.kind == "row":
+                blocks.append(f"- {_row(quote, _header(text, unit))} [{marker}]")
+            elif follows:
+                blocks[-1] += f" {quote} [{marker}]"
+            else:
+                blocks.append(f"{'- ' if _is_item(text, unit) else ''}{quote} [{marker}]")
         previous = unit
-    return "\n\n".join(lines).replace("]\n\n- ", "]\n- ")
+    return "\n\n".join(blocks).replace("]\n\n- ", "]\n- "), used
+
+
+def _fenced(code: str) -> str:
+    longest = max(map(len, re.findall("`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{code}\n{fence}"
 
 
 def _same_line(text: str, first: Unit, second: Unit) -> bool:
     return "\n" not in text[first.end : second.start]
 
 
+def _adjoin(text: str, first: Unit, second: Unit) -> bool:
+    return not text[first.end : second.start].strip()
+
+
 def _is_item(text: str, unit: Unit) -> bool:
     """Tell whether the unit opens a list item, that is, stands right behind a bullet."""
-    before = text[text.rfind("\n", 0, unit.start) + 1 : unit.start]
-    return bool(before.strip()) and " " not in before.strip()
+    return _BULLET.fullmatch(text, text.rfind("\n", 0, unit.start) + 1, unit.start) is not None
 
 
-def _table_header(text: str) -> list[str]:
-    first = next(u for u in split_units(text) if u.kind == "row")
-    return text[first.start : first.end].split("\t")
+def _header(text: str, row: Unit) -> str:
+    """Return the first row of the table that `row` stands in."""
+    first = next(u for u in split_units(text) if u.block == row.block and u.kind == "row")
+    return text[first.start : first.end]
 
 
-def _row(words: str, header: Sequence[str]) -> str:
-    cells = words.split("\t")
-    if cells == list(header) or len(cells) != len(header):
+def _row(row: str, header: str) -> str:
+    cells, names = row.split("\t"), header.split("\t")
+    if cells == names or len(cells) != len(names):
         return " · ".join(cell for cell in cells if cell)
-    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in zip(header, cells, strict=True) if cell)
+    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in zip(names, cells, strict=True) if cell)

@@ -109,6 +109,8 @@ class Grounded:
         release(gate.flush())
         if not shown and answerer.name != self.fallback.name:
             raise ModelUnavailable(f"{answerer.name} said nothing but markers that nobody issued")
+        if not shown:
+            release(say("related", locale, pages=", ".join(page.title for page in _nearest(passages))))
         if answerer.name == self.fallback.name and not notices:
             notices = (Notice(code="extractive", detail=say("notice_extractive", locale)),)
         return {
@@ -128,13 +130,13 @@ class Grounded:
         draft, passages = state["draft"], state["passages"]
         citations = resolve(draft["text"], draft["marks"], passages)
         cited = [p for p in passages if any(c.passage_id == p.id for c in citations)]
+        quotes = draft["model"] == self.fallback.name  # by construction
+        doubted = () if quotes else unsupported(draft["text"], draft["marks"], passages)
         answer = GroundedAnswer(
             text=draft["text"],
             outcome="answered" if citations else "partial",
             citations=citations,
-            grounding=Grounding(
-                passages=_refs(passages), unsupported=unsupported(draft["text"], draft["marks"], passages)
-            ),
+            grounding=Grounding(passages=_refs(passages), unsupported=doubted),
             nearest=() if citations else _nearest(passages),
             notices=(*draft["notices"], *self._search_notices(cited, state)),
             model=draft["model"],

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 _ENGLISH: Mapping[str, str] = {
     "not_covered": "The documentation does not seem to cover this question.",
     "nearest": "The nearest pages are: {pages}.",
+    "related": "No sentence of the documentation answers this question. These pages are related: {pages}.",
     "insufficient": "The selected text does not answer this question.",
     "partial": "The selected text answers only a part of this question.",
     "missing_line": "Missing: {what}. {why}",
@@ -39,6 +40,7 @@ _ENGLISH: Mapping[str, str] = {
 _GERMAN: Mapping[str, str] = {
     "not_covered": "Die Dokumentation scheint diese Frage nicht zu behandeln.",
     "nearest": "Am nächsten kommen diese Seiten: {pages}.",
+    "related": "Kein Satz der Dokumentation beantwortet diese Frage. Diese Seiten sind verwandt: {pages}.",
     "insufficient": "Der markierte Text beantwortet diese Frage nicht.",
     "partial": "Der markierte Text beantwortet nur einen Teil dieser Frage.",
     "missing_line": "Es fehlt: {what}. {why}",

@@ -130,7 +130,7 @@ def sentence_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
 
 
 def _continues(text: str, begin: int, stop: re.Match[str], following: str) -> bool:
-    """Tell whether a sentence goes on behind a full stop: in lower case, or after an abbreviation, number or initials."""
+    """Tell whether a sentence goes on behind a full stop: in lower case, behind an abbreviation or initials."""
     if following[0].islower() or following[0] in ",;)" or _ABBREVIATED.search(text, begin, stop.end()):
         return True
     if _INITIALS.search(text, begin, stop.end()):  # "George R.R. Martin", but "at 5 p.m. The next day"

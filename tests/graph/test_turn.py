@@ -155,12 +155,9 @@ async def test_a_model_that_is_away_is_replaced_by_the_docs_own_sentences() -> N
         Status(step="checking"),
     ]
     assert answer == GroundedAnswer(
-        text="A notebook holds 15 pages. [1] Sharing needs an account. [1]",
+        text="A notebook holds 15 pages. [1]",
         outcome="answered",
-        citations=(
-            cites(LIMITS, 1, 27, "A notebook holds 15 pages."),
-            cites(LIMITS, 1, 57, "Sharing needs an account."),
-        ),
+        citations=(cites(LIMITS, 1, 27, "A notebook holds 15 pages."),),
         grounding=Grounding(passages=refs(LIMITS)),
         notices=(Notice(code="model_unavailable", detail=say("notice_model_unavailable", "en")),),
         model="extractive",
@@ -169,14 +166,14 @@ async def test_a_model_that_is_away_is_replaced_by_the_docs_own_sentences() -> N
 
 async def test_a_model_that_says_nothing_but_markers_nobody_issued_is_replaced() -> None:
     answer, _ = await run(graph(Finds([LIMITS]), " [9]", "[7]"), GroundedQuestion(question=QUESTION))
-    assert (answer.text, answer.model) == ("A notebook holds 15 pages. [1] Sharing needs an account. [1]", "extractive")
+    assert (answer.text, answer.model) == ("A notebook holds 15 pages. [1]", "extractive")
     assert [notice.code for notice in answer.notices] == ["model_unavailable"]
 
 
 async def test_a_model_that_breaks_off_before_a_word_was_shown_is_replaced_too() -> None:
     turn = graph(Finds([LIMITS]), " [9]", "[", error=ModelFailed("cut"))
     answer, _ = await run(turn, GroundedQuestion(question=QUESTION))
-    assert (answer.text, answer.model) == ("A notebook holds 15 pages. [1] Sharing needs an account. [1]", "extractive")
+    assert (answer.text, answer.model) == ("A notebook holds 15 pages. [1]", "extractive")
     assert [notice.code for notice in answer.notices] == ["model_unavailable"]
 
 
@@ -195,6 +192,16 @@ async def test_an_index_that_is_away_never_reads_as_silent_docs() -> None:
 
     with pytest.raises(IndexUnavailable, match="no reply"):
         await run(graph(Away(), "never"), GroundedQuestion(question=QUESTION))
+
+
+async def test_without_a_model_pages_that_are_only_related_are_named() -> None:
+    turn = build_graph(Grounded(Finds([LIMITS]), ExtractiveAnswerer()), Constrained(SaysClaims(), WordSufficiency()))
+    answer, events = await run(turn, GroundedQuestion(question="Zebras?"))
+    said = "No sentence of the documentation answers this question. These pages are related: Limits."
+    assert (answer.text, answer.outcome, answer.citations) == (said, "partial", ())
+    assert [page.title for page in answer.nearest] == ["Limits"]
+    assert answer.grounding.unsupported == ()
+    assert "".join(e.text for e in events if isinstance(e, Delta)) == said
 
 
 async def test_an_answer_that_cites_nothing_is_partial_and_names_the_nearest_pages() -> None:

@@ -1,0 +1,144 @@
+"""Tells which sentences of a text answer a question, by the words they share and the kind of fact they hold."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from graph.missing import asked_kind
+from graph.ports import MissingKind
+from graph.terms import content_terms, numbers, question_terms
+from graph.units import quotable
+
+FEATURES = ("covered", "gives", "beside")
+
+COEFFICIENTS = (1.41, 0.21, -1.09)
+INTERCEPT = -0.89
+"""Of a logistic regression, one for each of `FEATURES`, fitted on the 150 answerable texts of ClapNQ's public half;
+`python -m evals.fit.sentences --data DIR` prints them."""
+
+_NUMBER_WORD = re.compile(
+    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve|dozen|hundred|thousand|million|once|twice|unlimited"
+    r"|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|hundert|tausend|einmal|zweimal|unbegrenzt)\b",
+    re.IGNORECASE,
+)
+_TIME = re.compile(
+    r"\b(?:january|february|march|april|june|july|august|september|october|november|december|monday|tuesday|wednesday"
+    r"|thursday|friday|saturday|sunday|century|daily|hourly|weekly|monthly|yearly|always|never|before|after|during|when"
+    r"|while|until|once|januar|februar|märz|mai|juni|juli|oktober|dezember|montag|dienstag|mittwoch|donnerstag|freitag"
+    r"|samstag|sonntag|täglich|stündlich|wöchentlich|wenn|nachdem|bevor|sobald|während)\b",
+    re.IGNORECASE,
+)
+_PLACE = re.compile(
+    r"[\w.-]+/[\w./-]+|\b(?:located|lies|situated|border(?:s|ed)?|northern|southern|eastern|western|based in"
+    r"|found in|held in|takes place|folder|directory|file|liegt|befindet|ordner|verzeichnis|datei)\b",
+    re.IGNORECASE,
+)
+_REASON = re.compile(
+    r"\b(?:because|since|due to|so that|in order to|therefore|as a result|reason|caus(?:e|es|ed)|led to|otherwise"
+    r"|weil|damit|wegen|deshalb|daher|denn|sonst|grund)\b",
+    re.IGNORECASE,
+)
+_DEFINES = re.compile(
+    r"^.{0,150}?\b(?:is|are|was|were|means?|refers to|consists? of|describes?|ist|sind|war|bedeutet|heißt|bezeichnet"
+    r"|besteht aus)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAME = re.compile(r"(?<=[a-zäöüß,)(] )[A-Z][\w-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as sentences are compared with it; `weight` is how rare a term is in the texts at hand."""
+
+    terms: frozenset[str]
+    kind: MissingKind
+    weight: Mapping[str, float]
+    words: frozenset[str]
+
+    def covered(self, text: str) -> float:
+        """Return the share of the question's terms that `text` holds, by weight; terms that no text holds count not."""
+        total = sum(self.weight.values())
+        return sum(self.weight.get(term, 0.0) for term in content_terms(text)) / total if total else 0.0
+
+
+def ask(question: str, texts: Sequence[str]) -> Asked:
+    """Read a question for comparing it with the sentences of `texts`.
+
+    A term weighs ln(1 + N / df), where N counts their sentences and df those that hold it.
+    """
+    terms = question_terms(question)
+    sentences = [content_terms(text[u.start : u.end]) for text in texts for u in quotable(text)]
+    frequency = Counter(term for held in sentences for term in held & terms)
+    return Asked(
+        terms=terms,
+        kind=asked_kind(question),
+        weight={term: math.log(1 + len(sentences) / count) for term, count in frequency.items()},
+        words=content_terms(question),
+    )
+
+
+def chances(asked: Asked, sentences: Sequence[str]) -> list[float]:
+    """Return for each of a passage's sentences, given in their order, the chance that it belongs into the answer."""
+    return [
+        1 / (1 + math.exp(-INTERCEPT - sum(map(float.__mul__, COEFFICIENTS, row))))
+        for row in features(asked, sentences)
+    ]
+
+
+def features(asked: Asked, sentences: Sequence[str]) -> list[tuple[float, ...]]:
+    """Return a row of `FEATURES` for each of a passage's sentences.
+
+    `covered`: share of the question's terms, by weight; `gives`: 1 when it holds a fact of the kind asked for, -1 when
+    not, 0 when that does not show; `beside`: the most that another sentence covers, divided by 1 + its distance.
+    """
+    covered = [asked.covered(sentence) for sentence in sentences]
+    return [(covered[i], gives(asked, sentence), _beside(covered, i)) for i, sentence in enumerate(sentences)]
+
+
+def _beside(covered: Sequence[float], at: int) -> float:
+    return max((share / (1 + abs(i - at)) for i, share in enumerate(covered) if i != at), default=0.0)
+
+
+def worth_saying(chance: Sequence[float], length: Sequence[int], most: int) -> list[int]:
+    """Return which sentences make the best answer, in their order: those with the highest expected F1.
+
+    From the likeliest on, as long as 2 * sum(chance * length) / (length so far + expected length of the true answer)
+    grows; at most `most`, at least one. What is likelier than half of the F1 reached is worth taking
+    (Lewis, "Evaluating and optimizing autonomous text classification systems", SIGIR 1995).
+    """
+    expected = sum(c * n for c, n in zip(chance, length, strict=True))
+    likeliest = sorted(range(len(chance)), key=lambda i: -chance[i])[:most]
+    best, taken, shared, total = 0.0, 0, 0.0, 0
+    for count, i in enumerate(likeliest, 1):
+        shared += chance[i] * length[i]
+        total += length[i]
+        f1 = 2 * shared / (total + expected)
+        if f1 > best:
+            best, taken = f1, count
+    return sorted(likeliest[:taken])
+
+
+def gives(asked: Asked, sentence: str) -> float:
+    """Return 1 when a sentence holds a fact of the kind asked for, -1 when not, 0 for kinds that do not show."""
+    match asked.kind:
+        case "number":
+            found = bool(_new_numbers(asked, sentence)) or _NUMBER_WORD.search(sentence)
+        case "time":
+            found = bool(_new_numbers(asked, sentence)) or _TIME.search(sentence)
+        case "person":
+            found = any(not content_terms(name) <= asked.words for name in _NAME.findall(sentence))
+        case "place":
+            found = _PLACE.search(sentence)
+        case "reason":
+            found = _REASON.search(sentence)
+        case "definition":
+            found = _DEFINES.search(sentence)
+        case _:
+            return 0.0
+    return 1.0 if found else -1.0
+
+
+def _new_numbers(asked: Asked, sentence: str) -> set[str]:
+    return numbers(sentence) - asked.words
