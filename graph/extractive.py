@@ -141,7 +141,7 @@ def _speaks(passage: Passage, asked: Asked, question: str) -> bool:
     said = f"{passage.title} {passage.heading} {passage.text}"
     asking, saying = tongues(question), tongues(said)
     foreign = bool(asking and saying) and not asking & saying
-    return not asked.terms or foreign or bool(asked.terms & content_terms(said))
+    return not asked.terms or foreign or bool(asked.held(said))
 
 
 def _sayable(text: str) -> list[Unit]:
@@ -257,7 +257,7 @@ def _addition(text: str, asked: Asked, said: str) -> list[Unit]:
     for i, unit in enumerate(found):
         sentence = text[unit.start : unit.end]
         terms = content_terms(sentence)
-        adds = bool(terms & asked.terms - known) or gives(asked, sentence) > 0
+        adds = bool(asked.held(sentence) - asked.held(said)) or gives(asked, sentence) > 0
         if unit.kind == "sentence" and adds and len(terms & known) < _REPEATED * len(terms) and len(terms) <= _LONGEST:
             covered[i] = asked.covered(sentence)
     best = max(covered, key=lambda i: covered[i], default=None)

@@ -13,10 +13,14 @@ from graph.units import quotable
 
 FEATURES = ("covered", "gives", "beside")
 
-COEFFICIENTS = (1.41, 0.21, -1.09)
-INTERCEPT = -0.89
+COEFFICIENTS = (1.44, 0.21, -1.07)
+INTERCEPT = -0.90
 """Of a logistic regression, one for each of `FEATURES`, fitted on the 150 answerable texts of ClapNQ's public half;
 `python -m evals.fit.sentences --data DIR` prints them."""
+
+_LEAST_SHARED = 4
+_SHARED = 0.66
+"""Letters that two forms of a word share from the beginning: so many, and this share of the longer one."""
 
 _NUMBER_WORD = re.compile(
     r"\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve|dozen|hundred|thousand|million|once|twice|unlimited"
@@ -50,17 +54,25 @@ _NAME = re.compile(r"(?<=[a-zäöüß,)(] )[A-Z][\w-]+")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as sentences are compared with it; `weight` is how rare a term is in the texts at hand."""
+    """A question as sentences are compared with it.
+
+    `weight` is how rare a term is in the texts at hand, `words` all it says, `forms` maps their terms to its own.
+    """
 
     terms: frozenset[str]
     kind: MissingKind
     weight: Mapping[str, float]
     words: frozenset[str]
+    forms: Mapping[str, str]
 
     def covered(self, text: str) -> float:
         """Return the share of the question's terms that `text` holds, by weight; terms that no text holds count not."""
         total = sum(self.weight.values())
-        return sum(self.weight.get(term, 0.0) for term in content_terms(text)) / total if total else 0.0
+        return sum(self.weight.get(term, 0.0) for term in self.held(text)) / total if total else 0.0
+
+    def held(self, text: str) -> frozenset[str]:
+        """Return the question's terms that `text` holds, in whatever form."""
+        return frozenset(self.forms[term] for term in content_terms(text) if term in self.forms)
 
 
 def ask(question: str, texts: Sequence[str]) -> Asked:
@@ -70,13 +82,32 @@ def ask(question: str, texts: Sequence[str]) -> Asked:
     """
     terms = question_terms(question)
     sentences = [content_terms(text[u.start : u.end]) for text in texts for u in quotable(text)]
-    frequency = Counter(term for held in sentences for term in held & terms)
+    forms = _forms(terms, frozenset[str]().union(*sentences))
+    frequency = Counter(term for held in sentences for term in {forms[word] for word in held if word in forms})
     return Asked(
         terms=terms,
         kind=asked_kind(question),
         weight={term: math.log(1 + len(sentences) / count) for term, count in frequency.items()},
         words=content_terms(question),
+        forms=forms,
     )
+
+
+def _forms(terms: frozenset[str], known: frozenset[str]) -> dict[str, str]:
+    """Return for each term of the texts that is a form of a term of the question which it is; a term is its own form.
+
+    English stems tell forms apart that are one word, in German above all ("notizbuch", "notizbüch"): a term that
+    stands nowhere as it is has for its forms the terms that begin alike.
+    """
+    forms = {term: term for term in terms}
+    for term in terms - known:
+        forms |= {word: term for word in known - terms if _begin_alike(term, word)}
+    return forms
+
+
+def _begin_alike(one: str, other: str) -> bool:
+    wanted = max(_LEAST_SHARED, math.ceil(_SHARED * max(len(one), len(other))))
+    return len(one) >= wanted and one[:wanted] == other[:wanted]
 
 
 def chances(asked: Asked, sentences: Sequence[str]) -> list[float]:

@@ -101,8 +101,8 @@ CODE = passage(
             "Exports are stored in the folder out. [1]",
         ),
         "German": (
-            "Wie viele Seiten hat ein Notizbuch?",
-            passage("Notizbücher sind klein. Ein Notizbuch hat 15 Seiten. Wale sind Säugetiere."),
+            "Wie viele Seiten haben Notizbücher?",
+            passage("Hefte sind klein. Ein Notizbuch hat 15 Seiten. Wale sind Säugetiere."),
             "Ein Notizbuch hat 15 Seiten. [1]",
         ),
         "words in another language": (
