@@ -52,6 +52,7 @@ const sidebars: SidebarsConfig = {
         'decisions/retrieval',
         'decisions/selected-text-rule',
         'decisions/sufficiency',
+        'decisions/extractive-answers',
         'decisions/panel',
         'decisions/support-scorer',
       ],
