@@ -105,7 +105,7 @@ def test_the_external_scorer_gets_a_row_for_each_case(folder: Path) -> None:
 
 
 def test_a_follow_up_is_read_with_the_question_before_it(folder: Path) -> None:
-    assert cases(folder, "sufficiency_mtragun")[0].question == "And how many visitors? lamp spring"
+    assert cases(folder, "sufficiency_mtragun")[0].question == "And how many visitors?\nlamp spring"
 
 
 def test_a_row_without_its_fields_is_named(tmp_path: Path) -> None:
