@@ -10,7 +10,7 @@ from typing import Any
 
 from anyio.from_thread import BlockingPortal
 
-from tests.mock_openai import Fault, Script, mock_openai
+from evals.mock_openai import Fault, Script, mock_openai
 
 HOLD = object()
 """Stands between two pieces: the model waits here until the test lets it go on."""

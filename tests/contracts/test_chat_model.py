@@ -20,7 +20,7 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 from openai._models import FinalRequestOptions
 from pydantic import SecretStr
 
-from tests.mock_openai import Script, mock_openai
+from evals.mock_openai import Script, mock_openai
 
 pytestmark = pytest.mark.anyio
 

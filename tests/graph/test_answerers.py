@@ -16,7 +16,7 @@ from graph.errors import ModelFailed, ModelUnavailable
 from graph.patience import Patience
 from graph.ports import Claim, Finish, Lack, Piece
 from graph.types import Exchange, Passage
-from tests.mock_openai import Script, mock_openai
+from evals.mock_openai import Script, mock_openai
 
 pytestmark = pytest.mark.anyio
 

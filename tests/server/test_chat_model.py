@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from graph.patience import Fault
 from server.chat_model import LeanChatOpenAI, _Events
 from server.model_faults import judge
-from tests.mock_openai import Script, mock_openai
+from evals.mock_openai import Script, mock_openai
 
 pytestmark = pytest.mark.anyio
 

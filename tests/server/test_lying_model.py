@@ -9,7 +9,7 @@ from server.app import create_app
 from server.models import open_answerers
 from server.service import open_service
 from server.settings import Settings
-from tests.mock_openai import Script, mock_openai
+from evals.mock_openai import Script, mock_openai
 from tests.server.http import Reader, in_process
 from tests.server.stand_ins import Trap
 

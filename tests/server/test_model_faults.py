@@ -23,7 +23,7 @@ from server.models import Answerers, open_answerers
 from server.problems import FAILURES
 from server.service import open_service
 from server.settings import Settings
-from tests.mock_openai import Script, mock_openai
+from evals.mock_openai import Script, mock_openai
 from tests.server.http import Reader, in_process
 from tests.server.stand_ins import KnownPassages
 
