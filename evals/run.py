@@ -23,7 +23,7 @@ from evals import adversaries
 from evals.cases import SUITES, Case, GroundedCase, InjectionCase, RetrievalCase, Suite, SupportCase, own_cases
 from evals.cases.by_rule import cases_by_rule
 from evals.mock_openai import mock_openai
-from evals.results import METRICS, Results, Row, summarise
+from evals.results import Results, Row, summarise
 from evals.scorers import try_case
 from evals.sites import EvalSite
 from evals.targets import Target, TargetAway, Worsen, in_process, over_http
@@ -324,8 +324,3 @@ def prompt_hash() -> str:
 
     assert graph.prompts.__file__
     return hashlib.sha256(Path(graph.prompts.__file__).read_bytes()).hexdigest()[:12]
-
-
-def metric_names() -> set[str]:
-    """Return the names of all metrics, as gates use them."""
-    return {f"{suite}.{score.name}" for suite, scores in METRICS.items() for score in scores}

@@ -337,7 +337,7 @@ async def _sufficiency(case: SufficiencyCase, target: Target) -> Row:
         scores["refused_when_sufficient"] = float(verdict == "insufficient")
     else:
         scores["answered_when_insufficient"] = float(verdict == "sufficient")
-        scores |= _minimal(case, told)
+        scores |= _minimal(case, told) if verdict != "sufficient" else {}
         checks["what is missing is not named"] = scores.get("minimal_names", 1) == 1
         checks["the minimal text gives the answer away"] = not scores.get("minimal_states")
     if case.cut:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -75,13 +74,3 @@ def read_site(name: str, folder: Path, base_url: str | None = None) -> EvalSite:
                     html=found.html,
                 )
         return EvalSite(name, folder, site.base_url, pages)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep a block's prints off stdout: they are progress, and stdout is for figures."""
-    import contextlib
-    import sys
-
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
