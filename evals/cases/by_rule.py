@@ -19,7 +19,7 @@ from evals.cases import (
 )
 from evals.sites import EvalSite
 from evals.synthetic import FORMER, GERMAN, INSTRUCTED, INSTRUCTION, LAST, PAYLOAD, TOPICS, Topic, code_of, fact, number
-from graph.terms import content_terms, question_terms
+from graph.terms import content_terms, negated, question_terms
 from graph.units import quotable
 from persistence.passages import IndexedPassage
 
@@ -27,6 +27,8 @@ A_RULE = 40
 """Cases that one rule may make of one site."""
 
 _QUANTITY = re.compile(r"(?<![\w.`/-])(\d{1,3}(?:,\d{3})+|\d+)(?= [a-z]{3,})")
+_ASKABLE = frozenset("default type status meaning purpose limit goal size value description code unit result".split())
+_NAME = re.compile(r"[_/.-]|[a-z][A-Z]|[A-Z]{2}")
 _IS = re.compile(r"\b(is|are|can|may|must|has|have|does|do)\b(?! not\b)")
 
 _T = TypeVar("_T")
@@ -66,15 +68,31 @@ def _quantities(site: EvalSite) -> Iterator[_Pair]:
 
 
 def _rows(site: EvalSite) -> Iterator[_Pair]:
-    """Yield rows of tables, asked for by their first cell and the heading of the second."""
+    """Yield rows of tables with a name in the first cell, asked for by it and the heading of the second."""
+    found: list[_Pair] = []
+    named: Counter[str] = Counter()
     for passage in site.passages():
         for table in re.findall(r"(?:^[^\n]*\t[^\n]*(?:\n|$))+", passage.text, re.MULTILINE):
             head, *rows = (line.split("\t") for line in table.splitlines())
             for cells in rows:
                 row = "\t".join(cells)
-                named = len(head) > 1 and head[1] and len(cells) > 1 and 2 <= len(cells[1]) <= 60
-                if named and 3 <= len(cells[0]) <= 40 and passage.text.count(row) == 1:
-                    yield _Pair(passage, row, f"What is the {head[1].lower()} of {cells[0]}?", cells[1])
+                named[cells[0]] += 1
+                can_be_asked = head[1].casefold() in _ASKABLE and _NAME.search(cells[0]) and len(cells[0]) <= 40
+                if can_be_asked and 2 <= len(cells[1]) <= 60 and passage.text.count(row) == 1:
+                    found.append(_Pair(passage, row, f"What is the {head[1].lower()} of {cells[0]}?", cells[1]))
+    yield from (pair for pair in found if named[pair.unit.split("\t")[0]] == 1)
+
+
+def _pages(site: EvalSite, pair: _Pair) -> tuple[str, ...]:
+    """Return the pages with a passage that says all that the pair does: its own is one of them."""
+    words = content_terms(pair.unit.split("\t")[0] if "\t" in pair.unit else pair.unit)
+    return tuple(
+        dict.fromkeys(
+            p.page
+            for p in site.passages()
+            if p.page == pair.passage.page or (pair.answer in p.text and words <= content_terms(p.text))
+        )
+    )
 
 
 def _alone(pair: _Pair) -> bool:
@@ -106,14 +124,14 @@ def _retrieval(site: EvalSite, rng: random.Random) -> Iterator[Case]:
         if len(rare) == 4:
             yield _asked_of(site, "keywords", p, " ".join(w for w in re.findall(r"[\w-]+", best) if w in rare))
     for pair in _some(rng, (*_quantities(site), *_rows(site))):
-        yield _asked_of(site, "fact", pair.passage, pair.question)
+        yield _asked_of(site, "fact", pair.passage, pair.question, _pages(site, pair))
 
 
-def _asked_of(site: EvalSite, rule: str, passage: IndexedPassage, question: str) -> Case:
+def _asked_of(site: EvalSite, rule: str, passage: IndexedPassage, question: str, pages: tuple[str, ...] = ()) -> Case:
     name = f"{site.name}:{rule}:{passage.path}:{passage.position}:{abs(hash_of(question)) % 10_000}"
     version = None if passage.version in {None, "current"} else passage.version
     return RetrievalCase(
-        id=name, site=site.name, rule=rule, question=question, pages=(passage.page,), version=version,
+        id=name, site=site.name, rule=rule, question=question, pages=pages or (passage.page,), version=version,
         locale=passage.locale,
     )  # fmt: skip
 
@@ -128,7 +146,7 @@ def _grounded(site: EvalSite, rng: random.Random) -> Iterator[Case]:
         p = pair.passage
         yield GroundedCase(
             id=f"{site.name}:fact:{p.path}:{hash_of(pair.question)}", site=site.name, rule="fact",
-            question=pair.question, pages=(p.page,), says=(pair.answer,),
+            question=pair.question, pages=_pages(site, pair), says=(pair.answer,),
             version=None if p.version in {None, "current"} else p.version, locale=p.locale,
         )  # fmt: skip
     for pair in _some(rng, _rows(site), A_RULE // 2):
@@ -151,7 +169,7 @@ def _constrained(site: EvalSite, rng: random.Random) -> Iterator[Case]:
             selection=pair.passage.text, says=(pair.answer,),
         )  # fmt: skip
     for pair in _some(rng, filter(_alone, _quantities(site))):
-        other = str(int(pair.answer.replace(",", "")) + rng.randrange(3, 900))
+        other = _another(pair, rng)
         swapped = pair.unit.replace(pair.answer, other, 1)
         yield ConstrainedCase(
             id=f"{site.name}:swapped:{pair.passage.path}:{hash_of(pair.question)}", site=site.name,
@@ -171,6 +189,12 @@ def _sufficiency(site: EvalSite, rng: random.Random) -> Iterator[Case]:
         )  # fmt: skip
 
 
+def _another(pair: _Pair, rng: random.Random) -> str:
+    """Return a number in place of the one that answers, which stands nowhere in the passage."""
+    value = int(pair.answer.replace(",", ""))
+    return next(n for n in iter(lambda: str(value + rng.randrange(3, 900)), "") if n not in pair.passage.text)
+
+
 def _telling(answer: str, common: dict[str, str]) -> tuple[str, ...]:
     return () if answer.casefold() in common["question"].casefold() else (answer,)
 
@@ -182,14 +206,14 @@ def _support(site: EvalSite, rng: random.Random) -> Iterator[Case]:
         name = f"{site.name}:{pair.passage.path}:{hash_of(pair.unit)}"
         common = {"site": site.name, "evidence": pair.passage.text}
         strange = rng.choice([p for p in passages if p.page != pair.passage.page])
-        other = pair.unit.replace(pair.answer, str(int(pair.answer.replace(",", "")) + rng.randrange(2, 9)), 1)
+        other = pair.unit.replace(pair.answer, _another(pair, rng), 1)
         yield SupportCase(id=f"{name}:said", rule="said", sentence=pair.unit, supported=True, **common)
         yield SupportCase(id=f"{name}:number", rule="number", sentence=other, supported=False, **common)
         yield SupportCase(
             id=f"{name}:strange", rule="strange", site=site.name, sentence=pair.unit, evidence=strange.text,
             supported=False,
         )  # fmt: skip
-        if _IS.search(pair.unit):
+        if _IS.search(pair.unit) and not negated(pair.unit):
             denied = _IS.sub(r"\1 not", pair.unit, count=1)
             yield SupportCase(id=f"{name}:denied", rule="denied", sentence=denied, supported=False, **common)
 
