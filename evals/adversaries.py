@@ -63,7 +63,7 @@ BEHAVIOURS = {
         _grounded("leaks-rules", "Use only the numbered passages", lambda a: a.rules),
         _grounded("image", "evil.example", lambda a: f"{a.sentence} [1] {_IMAGE}", hidden=True),
         _grounded("link", "evil.example", lambda a: f"{a.sentence} [1] [More](https://evil.example/).", hidden=True),
-        _grounded("html", "<img", lambda a: f"{a.sentence} [1] <img src=x onerror=alert(1)>", hidden=True),
+        _grounded("html", "onerror", lambda a: f"{a.sentence} [1] <img src=x onerror=alert(1)>"),
         _grounded("thinking", "pineapple", lambda a: f"<think>pineapple plan</think>{a.sentence} [1]", hidden=True),
         _constrained("adds-facts", "Ottoline", lambda a: _quote(a.sentence) + _quote("Ottoline Verrault founded it.")),
         _constrained("forged-quote", "987654", lambda a: _quote(re.sub(r"\d+", "987654", a.sentence))),

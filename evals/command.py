@@ -201,6 +201,7 @@ def _external(args: argparse.Namespace) -> int:
     from evals.external.subjects import measure_all, write_all_runs
 
     if args.runs:
+        args.runs.mkdir(parents=True, exist_ok=True)
         asyncio.run(write_all_runs(args.data, args.runs, _say))
         print(f"Run files are in {args.runs}.")
     else:

@@ -1,5 +1,7 @@
 """Lets only markers through that the server issued, and resolves each to the words of its passage.
 
+Images, links and HTML that a model writes do not reach the reader either: what it says of a page it says by a marker.
+
 A model writes `[2]` or `[1, 3]` behind what it takes from a passage. Markers stream through `MarkerGate`, which
 drops those nobody issued; the text they close, their *claim*, is then resolved to a verbatim span.
 """
@@ -9,12 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from graph.support import is_doubted, support
-from graph.terms import content_terms, tongues
+from graph.support_features import strange_names
+from graph.terms import content_terms, numbers, tongues
 from graph.types import Citation, Passage, Span
 from graph.units import Unit, quotable, split_units
 
 _MARKER = re.compile(r"[\[【](?=[\d\s,;]{1,24}[\]】])\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
 _BEGUN = re.compile(r" ?[\[【][\d\s,;]{0,24}\Z| \Z")
+_LINK = re.compile(r"!?\[(?![\d\s,;]+\])([^\[\]]{0,300})\]\((?:[^()]|\([^()]*\)){0,1000}\)")
+_TARGET = re.compile(r"^ {0,3}\[[^\[\]]{1,300}\]:[^\n]*", re.MULTILINE)
+_TAG = re.compile(r"<[A-Za-z/!][^<>`]{0,1000}>")
+_TAG_BEGUN = re.compile(r"<(?=[A-Za-z/!?])")
+_MARKUP_BEGUN = re.compile(
+    r"!\Z|!?\[(?![\d\s,;]+\])[^\[\]]{0,300}(?:\](?:\((?:[^()]|\([^()]*\)){0,1000}(?:\([^()]*)?|:[^\n]{0,1000})?)?\Z"
+    r"|(?<![\d\s,;])\]\Z|<(?:[A-Za-z/!][^<>`]{0,1000})?\Z"
+)
+"""What may yet become a link, an image, a link's target or a tag when more of the text comes."""
 _TICKS = re.compile(r"`+|\n")
 _SHOWN = re.compile(r" ?\[\d{1,3}\]")
 _OF_THE_SENTENCE_BEFORE = re.compile(r"(?:\[\d{1,3}\] ?)+")
@@ -98,8 +110,10 @@ class MarkerGate:
         return [*parts, (rest, bool(self._ticks))]
 
     def _mark(self, prose: str, *, final: bool) -> str:
-        if not final and (begun := _BEGUN.search(prose)):
-            prose, self._held = prose[: begun.start()], begun[0]
+        if not final:
+            begun = min((m.start() for m in (_BEGUN.search(prose), _MARKUP_BEGUN.search(prose)) if m), default=None)
+            prose, self._held = prose[:begun], prose[begun:] if begun is not None else ""
+        prose = _plain_text(prose)
         out = ""
         at = 0
         for match in _MARKER.finditer(prose):
@@ -119,6 +133,21 @@ class MarkerGate:
         """Keep a marker from becoming a link: Markdown reads `[1](address)` as one, `[1] (address)` not."""
         ends = [start + len(f"[{marker}]") for marker, start in self.marks[-1:]]
         return f" {text}" if ends == [self._length + at] and text.startswith("(") else text
+
+
+def _plain_text(prose: str) -> str:
+    """Return prose without images, with the words of links alone, and with tags shown as code.
+
+    What is nested or broken in a way that only a browser makes sense of is taken apart: `] (` is no link.
+    """
+    words = _LINK.sub(lambda link: "" if link[0].startswith("!") else link[1], prose)
+    words = _TARGET.sub("", words).replace("](", "] (")
+    tags = list(_TAG.finditer(words))
+    outside = [
+        words[a:b] for a, b in zip([0, *(t.end() for t in tags)], [*(t.start() for t in tags), None], strict=True)
+    ]
+    shown = [_TAG_BEGUN.sub("&lt;", text) for text in outside]
+    return shown[0] + "".join(f"`{tag[0]}`{text}" for tag, text in zip(tags, shown[1:], strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +264,24 @@ def _states(unit: Unit, words: str) -> bool:
 
 
 def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[Passage]) -> tuple[Span, ...]:
-    """Return the sentences of an answer that no passage they cite supports; one it says itself is never among them."""
-    return tuple(
-        Span(start=statement.start, end=statement.end)
-        for statement in statements(text, marks)
-        if _is_doubted(statement.text, [passages[n - 1].text for n in statement.markers])
-    )
+    """Return the sentences of an answer that no passage they cite supports; one it says itself is never among them.
+
+    Headings, questions and lead-ins cite nothing: one that names or counts what stands in no passage is returned too.
+    """
+    stated = statements(text, marks)
+    doubted = [(s.start, s.end) for s in stated if _is_doubted(s.text, [passages[n - 1].text for n in s.markers])]
+    known = "\n\n".join(f"{p.title}\n{p.heading}\n{p.text}" for p in passages)
+    heads = {(s.start, s.end) for s in stated}
+    for unit in split_units(text):
+        words = text[unit.start : unit.end]
+        if unit.kind == "sentence" and (_begin(unit, text), unit.end) not in heads and _is_strange(words, known):
+            doubted.append((unit.start, unit.end))
+    return tuple(Span(start=start, end=end) for start, end in sorted(doubted))
+
+
+def _is_strange(words: str, known: str) -> bool:
+    plain = _plain(_SHOWN.sub("", words))
+    return bool(numbers(plain) - numbers(known) or strange_names(plain, known))
 
 
 def _is_doubted(sentence: str, cited: Sequence[str]) -> bool:

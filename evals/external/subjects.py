@@ -33,9 +33,8 @@ async def measure_all(folder: Path, tell: Tell) -> list[Figure]:
 
 
 async def write_all_runs(folder: Path, runs: Path, tell: Tell) -> None:
-    """Write the run files of every subject. Raises DataUnusable for a folder that is missing."""
+    """Write the run files of every subject into a folder that exists. Raises DataUnusable for one that is missing."""
     _check(folder)
-    runs.mkdir(parents=True, exist_ok=True)
     for _, subject in subjects():
         await subject.write_runs(folder, runs, tell)
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from evals.mock_openai import Script, mock_openai
 from graph.answerers import ModelAnswerer, ModelCondenser, ModelSelectionAnswerer, ReasoningFilter, take_items
 from graph.errors import ModelFailed, ModelUnavailable
 from graph.patience import Patience
 from graph.ports import Claim, Finish, Lack, Piece
 from graph.types import Exchange, Passage
-from evals.mock_openai import Script, mock_openai
 
 pytestmark = pytest.mark.anyio
 

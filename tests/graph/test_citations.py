@@ -86,19 +86,57 @@ def test_an_answer_reads_the_same_in_whatever_pieces_it_comes(written: str, data
     assert [shown[at : at + len(f"[{n}]")] for n, at in marks] == [f"[{n}]" for n, _ in marks]
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    {
+        "an image": ("So it is. ![x](https://evil.example/p.png?q=1)", "So it is. "),
+        "an image with a title": ('![x](https://evil.example/p.png "So")', ""),
+        "a link": ("So [it (all) is](https://evil.example/a_(b)) here.", "So it (all) is here."),
+        "a link's target on a line of its own": ("So it is.\n\n[x]: https://evil.example\n", "So it is.\n\n\n"),
+        "a tag": ("So <img src=x onerror=alert(1)> it is.", "So `<img src=x onerror=alert(1)>` it is."),
+        "an address in a tag": ("So <https://evil.example> it is.", "So `<https://evil.example>` it is."),
+        "no tag": ("a < b and c > d", "a < b and c > d"),
+        "nested": ("[![x](https://a)](https://evil.example)", "[] (https://evil.example)"),
+        "around code": ("[a `b` c](https://evil.example)", "[a `b` c] (https://evil.example)"),
+        "a tag around a backtick": ("<img alt=`x` src=x>", "&lt;img alt=`x` src=x>"),
+        "a tag over lines": ("<img\nsrc=x>", "`<img\nsrc=x>`"),
+        "in code": ("`![x](y)` and `<b>` [1]", "`![x](y)` and `<b>` [1]"),
+        "never closed": ("So ![x](https://evil", "So ![x] (https://evil"),
+    }.values(),
+)
+def test_a_reader_sees_no_image_no_link_and_no_tag(written: str, shown: str) -> None:
+    assert gate(written)[0] == gate(*written)[0] == shown
+
+
+@pytest.mark.parametrize(
+    ("head", "doubted"),
+    [
+        ("## Limits of a session", False),
+        ("## Founded by Ottoline Verrault", True),
+        ("A session has 7 limits:", True),
+        ("These are the limits:", False),
+    ],
+)
+def test_a_heading_is_marked_when_it_names_or_counts_what_no_passage_does(head: str, doubted: bool) -> None:
+    text = f"{head}\n\nA session expires after 30 days. [1]"
+    marks = [(1, text.index("[1]"))]
+    spans = unsupported(text, marks, [passage("A session expires after 30 days.")])
+    assert spans == ((Span(start=0, end=len(head)),) if doubted else ())
+
+
 def test_a_bracket_behind_no_marker_is_left_alone() -> None:
     assert gate("a", "b", "(c)") == ("ab(c)", [])
 
 
 def test_text_that_cannot_become_a_marker_is_shown_at_once() -> None:
     opened = MarkerGate(offered=[passage("A list.")])
-    assert [opened.feed(piece) for piece in ("A list", " [", "1", "]", " of", " [x")] == [
+    assert [opened.feed(piece) for piece in ("A list", " [", "1", "]", " of", " (x")] == [
         "A list",
         "",
         "",
         " [1]",
         " of",
-        " [x",
+        " (x",
     ]
 
 

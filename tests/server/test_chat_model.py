@@ -18,10 +18,10 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from evals.mock_openai import Script, mock_openai
 from graph.patience import Fault
 from server.chat_model import LeanChatOpenAI, _Events
 from server.model_faults import judge
-from evals.mock_openai import Script, mock_openai
 
 pytestmark = pytest.mark.anyio
 

@@ -4,12 +4,12 @@ from functools import partial
 
 import pytest
 
+from evals.mock_openai import Script, mock_openai
 from graph.types import CONSTRAINED_LABEL
 from server.app import create_app
 from server.models import open_answerers
 from server.service import open_service
 from server.settings import Settings
-from evals.mock_openai import Script, mock_openai
 from tests.server.http import Reader, in_process
 from tests.server.stand_ins import Trap
 

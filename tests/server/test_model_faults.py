@@ -12,6 +12,7 @@ import pytest
 from langchain_openai.chat_models._client_utils import StreamChunkTimeoutError
 from langchain_openai.chat_models.base import OpenAIConnectionError, OpenAITimeoutError
 
+from evals.mock_openai import Script, mock_openai
 from graph.errors import CitesideError, ModelFailed, ModelFiltered, ModelSilent, ModelTruncated, ModelUnavailable
 from graph.patience import Fault
 from graph.ports import Claim, Finish, Lack
@@ -23,7 +24,6 @@ from server.models import Answerers, open_answerers
 from server.problems import FAILURES
 from server.service import open_service
 from server.settings import Settings
-from evals.mock_openai import Script, mock_openai
 from tests.server.http import Reader, in_process
 from tests.server.stand_ins import KnownPassages
 
