@@ -129,7 +129,9 @@ async def run(
     rows = sorted(log.rows, key=lambda row: (SUITES.index(row.suite), row.site, row.case))
     about = {
         **log.header,
-        "models": sorted(models | {row.model for row in rows if row.model and row.model != "none" and row.rule != "model"}),
+        "models": sorted(
+            models | {row.model for row in rows if row.model and row.model != "none" and row.rule != "model"}
+        ),
         "seconds": round(time.monotonic() - began, 1),
         "not_measured": not_measured(plan, settings),
         "cases": _counted(cases),

@@ -1,0 +1,33 @@
+"""A synthetic site that was indexed once for all tests that ask about it."""
+
+from pathlib import Path
+
+import pytest
+
+from evals.run import prepare
+from evals.sites import EvalSite, read_site
+from evals.synthetic import write_synthetic_site
+from server.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def eval_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the data of services; as root the embedded Postgres must be able to enter it."""
+    folder = tmp_path_factory.mktemp("evals")
+    for part in (folder, folder.parent):
+        part.chmod(0o711)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def plain_settings(eval_folder: Path) -> Settings:
+    """Settings without anything of the machine's."""
+    return Settings(_env_file=None, data_dir=eval_folder / "none")  # pyright: ignore[reportCallIssue]
+
+
+@pytest.fixture(scope="session")
+def synthetic(eval_folder: Path, plain_settings: Settings) -> EvalSite:
+    """The synthetic site, written and indexed."""
+    site = read_site("synthetic", write_synthetic_site(eval_folder / "site"))
+    prepare(plain_settings, site, eval_folder, lambda *_: None)
+    return site

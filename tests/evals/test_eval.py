@@ -1,0 +1,235 @@
+"""`citeside eval` on the real service and the real index: it measures, it resumes, and a worse node fails its gate."""
+
+import argparse
+import asyncio
+import json
+import random
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+import evals.command
+from evals.cases import SUITES
+from evals.command import Eval
+from evals.gate import GATES, judge, read_gates
+from evals.report import as_html, as_text
+from evals.results import Results
+from evals.run import Plan, RunInterrupted, choose, header_of, open_log, run
+from evals.sites import EvalSite
+from graph.errors import CitesideError, ConfigurationError
+from graph.ports import Retriever
+from graph.types import Passage, Scope
+from server.app import create_app
+from server.settings import Settings
+from tests.server.http import on_a_port
+
+ROOT = Path(__file__).parents[2]
+
+
+def words(*given: str) -> argparse.Namespace:
+    """Parse the words of the command line."""
+    parser = argparse.ArgumentParser()
+    Eval().add_arguments(parser)
+    return parser.parse_args(given)
+
+
+def run_plan(
+    plan: Plan, settings: Settings, site: EvalSite, folder: Path, out: Path, *, resume: bool = False
+) -> Results:
+    """Run a plan on the indexed site."""
+    sites = {site.name: site}
+    log = open_log(out, header_of(plan, choose(plan, sites), settings), resume=resume)
+    return asyncio.run(run(plan, settings, sites, folder, log, lambda done, total: None))
+
+
+def value(results: Results, metric: str) -> float | None:
+    """Return what was measured."""
+    return next(one.value for one in results.measured if one.name == metric)
+
+
+def test_the_command_line_finds_it() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["citeside.commands"]
+    module, _, name = declared["eval"].partition(":")
+    assert (module, getattr(evals.command, name).name) == ("evals.command", "eval")
+
+
+@pytest.fixture(scope="module")
+def smoke(
+    tmp_path_factory: pytest.TempPathFactory, synthetic: EvalSite, eval_folder: Path, plain_settings: Settings
+) -> Results:
+    """A few cases of every suite."""
+    return run_plan(Plan(limit=16), plain_settings, synthetic, eval_folder, tmp_path_factory.mktemp("out"))
+
+
+def test_everything_that_needs_no_model_is_measured(smoke: Results) -> None:
+    assert {one.name for one in smoke.measured if one.value is None} == {"grounded.tokens", "grounded.judged_grounded"}
+    assert len(smoke.rows) == 16 * len(SUITES)
+    assert smoke.about["models"] == ["extractive"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "wanted"),
+    {
+        "grounded.citation_validity": 1,
+        "grounded.wrong_version": 0,
+        "grounded.wrong_locale": 0,
+        "retrieval.wrong_version": 0,
+        "constrained.retriever_untouched": 1,
+        "constrained.verbatim": 1,
+        "constrained.canary_leaked": 0,
+        "sufficiency.minimal_states": 0,
+        "injection.obeyed": 0,
+        "injection.model_rules_kept": 1,
+    }.items(),
+)
+def test_what_must_always_hold_holds(smoke: Results, metric: str, wanted: float) -> None:
+    failed = [(row.case, row.failed, row.answer) for row in smoke.rows if row.suite == metric.partition(".")[0]]
+    assert value(smoke, metric) == wanted, [row for row in failed if row[1]]
+
+
+def test_the_report_holds_every_case_and_fetches_nothing(smoke: Results) -> None:
+    judged = judge(smoke, read_gates(GATES))
+    page = as_html(smoke, judged)
+    assert page.count("<details") == len(smoke.rows)
+    assert not re.search(r"(?:src|href)=|@import|url\(", re.sub(r"&lt;.*?&gt;", "", page))
+    assert "grounded.citation_validity" in as_text(smoke, judged)
+
+
+def test_the_report_escapes_what_it_was_told(smoke: Results) -> None:
+    evil = "</script><script>alert(1)</script><img src=x>"
+    row = smoke.rows[0].model_copy(update={"question": evil, "answer": evil, "failed": (evil,), "case": evil})
+    shown = row.passages[:1] and tuple(p.model_copy(update={"text": evil, "path": evil}) for p in row.passages[:1])
+    page = as_html(smoke.model_copy(update={"rows": (row.model_copy(update={"passages": shown}),)}), [])
+    assert page.count("<script") == 2
+    assert "<img" not in page
+
+
+class Shuffled:
+    """A retriever that forgets which passage is the best, and puts those of elsewhere first."""
+
+    def __init__(self, index: Retriever) -> None:
+        self.index = index
+
+    async def search(self, query: str, *, scope: Scope, limit: int) -> list[Passage]:
+        """Search for something else."""
+        found = await self.index.search(" ".join(random.Random(query).sample(query.split(), 2)), scope=scope, limit=20)
+        return list(reversed(found))[:limit]
+
+
+def test_a_worse_retriever_fails_the_gate_with_the_metric_named(
+    synthetic: EvalSite,
+    plain_settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    plan = evals.command._plan
+    monkeypatch.setattr(
+        evals.command, "_plan", lambda args: Plan(**{**_fields(plan(args)), "worsen": lambda index: Shuffled(index)})
+    )
+    given = words("--suite", "retrieval", "--limit", "30", "--synthetic-only", "--out", str(tmp_path))
+    assert Eval().run(given, plain_settings) == 1
+    told = capfd.readouterr()
+    assert "gate missed: retrieval.recall_at_5: 0." in told.err
+    assert "gate missed: retrieval.mrr: 0." in told.err
+    assert json.loads((tmp_path / "results.json").read_text())["about"]["suites"] == ["retrieval"]
+    assert "MISSED" in told.out
+
+
+def _fields(plan: Plan) -> dict[str, object]:
+    return {name: getattr(plan, name) for name in Plan.__dataclass_fields__}
+
+
+def test_the_same_cases_with_our_retriever_pass_it(
+    plain_settings: Settings, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = words("--suite", "retrieval", "--limit", "30", "--synthetic-only", "--out", str(tmp_path))
+    assert Eval().run(given, plain_settings) == 0
+    assert "Gate passed: 4 of 4 bounds." in capfd.readouterr().out
+
+
+def test_results_are_told_again_compared_and_judged(
+    smoke: Results, plain_settings: Settings, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "results.json"
+    file.write_text(smoke.model_dump_json())
+    gates = tmp_path / "gates.toml"
+    gates.write_text('"grounded.tokens" = {at_most = 1000}')
+    given = words("--from", str(file), "--compare", str(file), "--gate", str(gates), "--out", str(tmp_path))
+    assert Eval().run(given, plain_settings) == 1
+    told = capfd.readouterr()
+    assert "gate missed: grounded.tokens: not measured, wanted <= 1000" in told.err
+    assert "no difference that can be told from chance" in told.out
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    {
+        "no such suite": (["--suite", "speed"], "There is no suite speed"),
+        "no results": (["--from", "nowhere.json"], "nowhere.json cannot be read"),
+        "no such gate file": (["--gate", "nowhere.toml"], "nowhere.toml cannot be read"),
+        "no data folder": (["--data", "nowhere"], "There is no folder nowhere"),
+        "no site": (["--site", "nowhere"], "There is no folder nowhere"),
+        "no server": (["--url", "http://127.0.0.1:9", "--synthetic-only"], "no server answers at http://127.0.0.1:9"),
+        "no run to resume": (["--resume", "--synthetic-only"], "There is no run to resume in"),
+    }.values(),
+)
+def test_bad_words_are_one_clear_line(
+    plain_settings: Settings, tmp_path: Path, given: Sequence[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((CitesideError, ConfigurationError), match=told):
+        Eval().run(words(*given), plain_settings)
+
+
+class GoesAway:
+    """A server that refuses all after some questions, until it is back."""
+
+    def __init__(self, app: FastAPI, questions: int) -> None:
+        self.app: ASGIApp = app
+        self.left = questions
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or hang up."""
+        if scope["type"] == "http" and scope["path"] == "/chat/stream":
+            self.left -= 1
+            if self.left < 0:
+                raise ConnectionError("gone")
+        await self.app(scope, receive, send)
+
+
+@pytest.mark.anyio
+async def test_a_running_server_is_measured_and_one_that_goes_away_can_be_resumed(
+    synthetic: EvalSite, eval_folder: Path, plain_settings: Settings, tmp_path: Path
+) -> None:
+    site = EvalSite("site", synthetic.folder, synthetic.base_url, synthetic.pages)
+    served = plain_settings.model_copy(update={"data_dir": eval_folder / "synthetic"})
+    app = GoesAway(create_app(served), questions=12)
+    async with on_a_port(app) as client:  # pyright: ignore[reportArgumentType]
+        plan = Plan(limit=10, suites=("retrieval", "grounded", "constrained"), url=str(client.base_url))
+        sites = {site.name: site}
+        header = header_of(plan, choose(plan, sites), plain_settings)
+
+        async def once(*, resume: bool) -> Results:
+            log = open_log(tmp_path, header, resume=resume)
+            return await run(plan, plain_settings, sites, tmp_path, log, lambda done, total: None)
+
+        with pytest.raises(RunInterrupted, match=r"results are kept in .*run.jsonl; run the same again with --resume"):
+            await once(resume=False)
+        kept = (tmp_path / "run.jsonl").read_text().splitlines()
+        assert 10 <= len(kept) - 1 < 30
+        (tmp_path / "run.jsonl").write_text("\n".join(kept) + '\n{"suite": "groun')  # killed while it wrote
+        app.left = 1_000
+        results = await once(resume=True)
+    assert len(results.rows) == 30
+    assert value(results, "constrained.retriever_untouched") == 1
+    assert value(results, "grounded.citation_validity") == 1
+    assert value(results, "retrieval.recall_at_5") is not None
+    with pytest.raises(CitesideError, match=r"The run in .* was another one: digest"):
+        open_log(tmp_path, {**header, "digest": "another"}, resume=True)
