@@ -166,6 +166,8 @@ def _measure(suite: Suite, score: Score, rows: Sequence[Row], about: Mapping[str
         return Measured(**base, value=None, why_not=told)
     made = _MADE[score.made]
     value = made(values)
+    if math.isnan(value):
+        return Measured(**base, value=None, why_not="it needs cases of both kinds")
     low, high = _interval(values, made, int(about["seed"])) if score.made != "sum" else (value, value)
     if score.made == "mean" and score.name != "accuracy" and len(values):
         # All alike, the resamples are too: the rule of three bounds what was never seen (Hanley and others, 1983).

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from graph.errors import ConfigurationError
 from graph.ports import Retriever
@@ -20,13 +19,12 @@ from persistence.turns import Turns
 from server.settings import Settings
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import RunnableConfig
-
     from graph.build import TurnGraph
     from persistence.embeddings import Embedder
     from persistence.index import PassageIndex
     from server.models import Answerers
-    from server.turns import Trace, TurnEngine
+    from server.tracing import Tracing
+    from server.turns import TurnEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,7 @@ class Service:
     answerers: "Answerers"
     graph: "TurnGraph"
     engine: "TurnEngine"
+    tracing: "Tracing"
 
 
 @asynccontextmanager
@@ -69,12 +68,13 @@ async def open_service(
 
         from persistence.embeddings import NoEmbedder
         from server.ahead import SearchAhead
+        from server.tracing import open_tracing
         from server.turns import open_engine
 
         searched = SearchAhead(retriever or index)
         graph = compose_graph(chosen, searched, keywords_only=isinstance(embedder, NoEmbedder))
         turns, messages = Turns(database), Messages(database)
-        trace = _open_tracing(settings, stack)
+        tracing = await stack.enter_async_context(open_tracing(settings))
         yield Service(
             settings=settings,
             sessions=Sessions(database),
@@ -87,7 +87,8 @@ async def open_service(
             retriever=searched,
             answerers=chosen,
             graph=graph,
-            engine=await stack.enter_async_context(open_engine(graph, turns, messages, searched, trace)),
+            engine=await stack.enter_async_context(open_engine(graph, turns, messages, searched, tracing.trace)),
+            tracing=tracing,
         )
 
 
@@ -145,21 +146,3 @@ def _choose_answerers(settings: Settings) -> "Answerers":
     from server.models import open_answerers
 
     return open_answerers(settings)
-
-
-def _open_tracing(settings: Settings, stack: AsyncExitStack) -> "Trace":
-    """Return how LangSmith hears of a run: under the id of its message, in its thread; not at all by default."""
-    if not settings.langsmith_tracing:
-        return lambda thread_id, message_id: None
-    from langchain_core.tracers import LangChainTracer
-    from langsmith import Client
-
-    key = settings.langsmith_api_key
-    client = Client(settings.langsmith_endpoint, api_key=key.get_secret_value() if key else None)
-    stack.push_async_callback(asyncio.to_thread, client.close, 5)
-
-    def trace(thread_id: UUID, message_id: UUID) -> "RunnableConfig":
-        tracer = LangChainTracer(project_name=settings.langsmith_project, client=client)
-        return {"run_id": message_id, "metadata": {"thread_id": str(thread_id)}, "callbacks": [tracer]}
-
-    return trace

@@ -1,5 +1,6 @@
 """A synthetic site that was indexed once for all tests that ask about it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,9 @@ def synthetic(eval_folder: Path, plain_settings: Settings) -> EvalSite:
     site = read_site("synthetic", write_synthetic_site(eval_folder / "site"))
     prepare(plain_settings, site, eval_folder, lambda *_: None)
     return site
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _langsmith_is_not_told_of_tests(_ambient_variables_do_not_reach_the_tests: None) -> None:
+    """Run tests marked `langsmith` offline, unless CITESIDE_TEST_LANGSMITH says otherwise."""
+    os.environ["LANGSMITH_TEST_TRACKING"] = os.environ.get("CITESIDE_TEST_LANGSMITH", "false")

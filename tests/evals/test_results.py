@@ -130,3 +130,9 @@ def test_two_runs_are_compared_case_by_case() -> None:
     slower = found["grounded.total_ms"]
     assert (slower.p, slower.better, slower.worse) == (None, 10, 1)
     assert slower.verdict == "no difference that can be told from chance"
+
+
+def test_a_metric_that_tells_two_kinds_apart_is_not_measured_on_one() -> None:
+    given = rows("support", {"support": 1, "label": 1, "accuracy": 1}, {"support": 0.2, "label": 1, "accuracy": 0})
+    auroc = measured(summarise(ABOUT, given, ["support"]), "support.auroc")
+    assert (auroc.value, auroc.why_not) == (None, "it needs cases of both kinds")

@@ -1,10 +1,14 @@
 """LangSmith: told of a run under the id of its message when tracing is on, and of nothing when it is not."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Any
+from uuid import UUID
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
 from server.app import create_app
@@ -16,12 +20,17 @@ from tests.server.stand_ins import KnownPassages, Scripted, answerers
 pytestmark = pytest.mark.anyio
 
 
+PROJECT = UUID(int=7)
+
+
 class LangSmith:
     """Keeps what is sent to it."""
 
     def __init__(self) -> None:
         self.app = FastAPI()
         self.received = b""
+        self.feedback: list[dict[str, Any]] = []
+        self.refuses = 0
         self.url = ""
 
         @self.app.get("/info")
@@ -31,6 +40,34 @@ class LangSmith:
         @self.app.post("/runs/{kind}")
         async def runs(kind: str, request: Request) -> dict[str, object]:
             self.received += await request.body()
+            return {}
+
+        @self.app.get("/sessions")
+        async def projects(name: str) -> list[dict[str, object]]:
+            return [
+                {
+                    "id": str(PROJECT),
+                    "name": name,
+                    "tenant_id": str(PROJECT),
+                    "start_time": "2026-11-28T00:00:00",
+                    "reference_dataset_id": None,
+                }
+            ]
+
+        @self.app.post("/feedback")
+        async def feedback(request: Request) -> Response:
+            given = await request.json()
+            self.refuses -= 1
+            if self.refuses >= 0:
+                return Response(status_code=500)
+            if any(given["id"] == known["id"] for known in self.feedback):
+                return Response(status_code=409)
+            self.feedback.append(given)
+            return JSONResponse({})
+
+        @self.app.patch("/feedback/{feedback_id}")
+        async def change(feedback_id: str, request: Request) -> dict[str, object]:
+            self.feedback.append({"id": feedback_id, **await request.json()})
             return {}
 
 
@@ -63,3 +100,42 @@ async def test_a_run_is_traced_in_its_thread_when_tracing_is_on(
     assert (answer["message"]["id"].encode() in langsmith.received) == tracing
     assert (answer["thread_id"].encode() in langsmith.received) == tracing
     assert bool(langsmith.received) == tracing
+
+
+def _traced(settings: Settings, url: str) -> Settings:
+    on = {"langsmith_tracing": True, "langsmith_endpoint": url, "langsmith_api_key": SecretStr("key")}
+    return settings.model_copy(update=on)
+
+
+async def test_what_a_reader_thinks_joins_the_trace_of_the_answer(
+    settings: Settings, model: Scripted, langsmith: LangSmith
+) -> None:
+    opening = partial(open_service, answerers=answerers(model), retriever=KnownPassages())
+    async with in_process(create_app(_traced(settings, langsmith.url), opening=opening)) as client:
+        reader = await Reader.arrive(client)
+        message_id = (await reader.request("POST", "/chat", message="How long?")).json()["message"]["id"]
+        for rating, note in (("down", "too short"), ("up", "fine")):
+            path = f"/messages/{message_id}/feedback"
+            assert (await reader.request("PUT", path, rating=rating, note=note)).status_code == 204
+            async with asyncio.timeout(20):
+                while len(langsmith.feedback) < (1 if rating == "down" else 2):
+                    await asyncio.sleep(0.01)
+    told, changed = langsmith.feedback
+    assert (told["run_id"], told["session_id"]) == (message_id, str(PROJECT))
+    assert (told["key"], told["score"], told["comment"]) == ("reader", 0, "too short")
+    assert (changed["id"], changed["score"], changed["comment"]) == (told["id"], 1, "fine")
+
+
+async def test_a_langsmith_that_is_away_does_not_keep_a_reader_waiting(
+    settings: Settings, model: Scripted, langsmith: LangSmith
+) -> None:
+    langsmith.refuses = 1_000
+    opening = partial(open_service, answerers=answerers(model), retriever=KnownPassages())
+    async with in_process(create_app(_traced(settings, langsmith.url), opening=opening)) as client:
+        reader = await Reader.arrive(client)
+        answer = (await reader.request("POST", "/chat", message="How long?")).json()
+        path = f"/messages/{answer['message']['id']}/feedback"
+        assert (await reader.request("PUT", path, rating="down")).status_code == 204
+        (listed,) = [m for m in await reader.messages(answer["thread_id"]) if m["role"] == "assistant"]
+    assert listed["feedback"]["rating"] == "down"
+    assert langsmith.feedback == []
