@@ -1,5 +1,6 @@
 """Shows a run in LangSmith: its cases as a dataset with a split each suite, its answers and scores as an experiment."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -27,9 +28,7 @@ async def run_experiment(results: Results, settings: Settings, client: Client | 
     client = client or open_client(settings)
     dataset = f"citeside {results.about['digest']}"
     rows = {_key(row): row for row in results.rows}
-    if not client.has_dataset(dataset_name=dataset):
-        made = client.create_dataset(dataset, description="Cases of `citeside eval`, by suite.")
-        client.create_examples(dataset_id=made.id, examples=[_example(row, dataset) for row in results.rows])
+    await asyncio.to_thread(_upload, client, dataset, results)
 
     async def answered(inputs: dict[str, Any]) -> dict[str, Any]:
         """Return what this run answered; nothing is asked twice."""
@@ -53,6 +52,12 @@ async def run_experiment(results: Results, settings: Settings, client: Client | 
     return experiment.experiment_name
 
 
+def _upload(client: Client, dataset: str, results: Results) -> None:
+    if not client.has_dataset(dataset_name=dataset):
+        made = client.create_dataset(dataset, description="Cases of `citeside eval`, by suite.")
+        client.create_examples(dataset_id=made.id, examples=[_example(row, dataset) for row in results.rows])
+
+
 def _key(row: Row) -> str:
     return f"{row.suite}/{row.case}"
 
@@ -66,7 +71,7 @@ def _example(row: Row, dataset: str) -> Mapping[str, Any]:
             "earlier": list(row.earlier),
             "selection": row.selection,
         },
-        "outputs": {"expected": row.expected},
+        "reference_outputs": {"expected": row.expected},
         "metadata": {"site": row.site, "rule": row.rule},
         "split": row.suite,
     }

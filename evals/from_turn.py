@@ -13,14 +13,14 @@ from server.requests import ChatRequest
 from server.settings import Settings
 
 _SCRUBBED = (
+    (re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+@"), "USER:"),
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "EMAIL"),
-    (re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"), "USER"),
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), "ID"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "TOKEN"),
     (re.compile(r"\b(?:sk|pk|ghp|gho|xox[abp]|lsv2|AKIA)[-_]?[\w-]{12,}"), "TOKEN"),
     (re.compile(r"(?i)(?<=bearer )\S{8,}"), "TOKEN"),
     (re.compile(r"(?<![\w/])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Za-z])[\w+/-]{24,}={0,2}(?![\w/])"), "TOKEN"),
-    (re.compile(r"(?<![\d.])\+?\d[\d ()/-]{7,}\d(?![\d.])"), "NUMBER"),
+    (re.compile(r"(?<![\d.])(?!\d{4}-\d\d-\d\d)\+?\d[\d ()/-]{7,}\d(?!\.?\d)"), "NUMBER"),
 )
 """What may name a person or open a door, most telling first."""
 

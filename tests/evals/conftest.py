@@ -4,11 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from evals.run import prepare
 from evals.sites import EvalSite, read_site
 from evals.synthetic import write_synthetic_site
 from server.settings import Settings
+from tests.postgres_fixtures import database_url, server_url
+
+__all__ = ["database_url", "server_url"]
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +42,9 @@ def synthetic(eval_folder: Path, plain_settings: Settings) -> EvalSite:
 def _langsmith_is_not_told_of_tests(_ambient_variables_do_not_reach_the_tests: None) -> None:
     """Run tests marked `langsmith` offline, unless CITESIDE_TEST_LANGSMITH says otherwise."""
     os.environ["LANGSMITH_TEST_TRACKING"] = os.environ.get("CITESIDE_TEST_LANGSMITH", "false")
+
+
+@pytest.fixture(scope="session")
+def served(database_url: str, plain_settings: Settings) -> Settings:
+    """Settings of a server on the tests' database."""
+    return plain_settings.model_copy(update={"database_url": SecretStr(database_url)})
