@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evals.external import Figure
-    from evals.gate import Judged
+    from evals.gate import Bounds, Judged
     from evals.results import Results
     from evals.run import Plan, Told
     from evals.sites import EvalSite
@@ -129,7 +129,7 @@ def _sites(args: argparse.Namespace, folder: Path) -> Mapping[str, "EvalSite"]:
     return sites
 
 
-def _tell(args: argparse.Namespace, results: "Results", bounds: "dict | None") -> int:
+def _tell(args: argparse.Namespace, results: "Results", bounds: "Bounds | None") -> int:
     """Print and write everything that was found; 1 when a gate is missed."""
     from evals.compare import compare
     from evals.gate import judge
@@ -150,7 +150,7 @@ def _tell(args: argparse.Namespace, results: "Results", bounds: "dict | None") -
     return _verdict(judged, bounds)
 
 
-def _verdict(judged: "Sequence[Judged]", bounds: "dict | None") -> int:
+def _verdict(judged: "Sequence[Judged]", bounds: "Bounds | None") -> int:
     missed = [one for one in judged if not one.passed]
     for one in missed:
         print(f"gate missed: {one}", file=sys.stderr)
@@ -161,7 +161,7 @@ def _verdict(judged: "Sequence[Judged]", bounds: "dict | None") -> int:
     return 1 if missed else 0
 
 
-def _bounds(args: argparse.Namespace) -> "dict | None":
+def _bounds(args: argparse.Namespace) -> "Bounds | None":
     """Return the bounds of --gate; else our own, of the suites that are run, unless a server is asked."""
     from evals.gate import GATES, read_gates
 
@@ -205,7 +205,12 @@ def _external(args: argparse.Namespace) -> int:
         asyncio.run(write_all_runs(args.data, args.runs, _say))
         print(f"Run files are in {args.runs}.")
     else:
-        print(_figures(asyncio.run(measure_all(args.data, _say))))
+        figures = asyncio.run(measure_all(args.data, _say))
+        print(_figures(figures))
+        if args.docs:
+            from evals.page import rewrite_figures
+
+            rewrite_figures(figures)
     return 0
 
 

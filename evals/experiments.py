@@ -1,7 +1,6 @@
 """Shows a run in LangSmith: its cases as a dataset with a split each suite, its answers and scores as an experiment."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -62,7 +61,7 @@ def _key(row: Row) -> str:
     return f"{row.suite}/{row.case}"
 
 
-def _example(row: Row, dataset: str) -> Mapping[str, Any]:
+def _example(row: Row, dataset: str) -> dict[str, Any]:
     return {
         "id": uuid5(NAMESPACE_URL, f"{dataset}/{_key(row)}"),
         "inputs": {

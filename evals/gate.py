@@ -1,7 +1,7 @@
 """Holds a run against bounds; a metric that was not measured never passes."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,10 +53,13 @@ class Judged(NamedTuple):
         return f"{self.metric}: {measured}, wanted {self.bound}"
 
 
+Bounds = Mapping[str, Bound]
+"""What to reach, by the name of the metric."""
+
 _BOUNDS = TypeAdapter(dict[str, Bound])
 
 
-def read_gates(file: Path) -> dict[str, Bound]:
+def read_gates(file: Path) -> Bounds:
     """Read bounds by metric. Raises CitesideError for a file that is wrong, or names a metric that does not exist."""
     try:
         bounds = _BOUNDS.validate_python(tomllib.loads(file.read_text(encoding="utf-8")))
@@ -73,7 +76,7 @@ def read_gates(file: Path) -> dict[str, Bound]:
     return bounds
 
 
-def judge(results: Results, bounds: dict[str, Bound]) -> Sequence[Judged]:
+def judge(results: Results, bounds: Bounds) -> Sequence[Judged]:
     """Return every bound with what was measured."""
     values = {measured.name: measured.value for measured in results.measured}
     return [Judged(metric, bound, values.get(metric)) for metric, bound in bounds.items()]

@@ -159,23 +159,25 @@ def summarise(about: Mapping[str, Any], rows: Sequence[Row], suites: Iterable[Su
 
 
 def _measure(suite: Suite, score: Score, rows: Sequence[Row], about: Mapping[str, Any]) -> Measured:
-    base = {"suite": suite, "metric": score.name, "text": score.text, "better": score.better, "unit": score.unit}
+    nothing = Measured(
+        suite=suite, metric=score.name, text=score.text, better=score.better, unit=score.unit, value=None
+    )  # fmt: skip
     values = scores_of(rows, score)
     if not len(values):
-        told = about.get("not_measured", {}).get(f"{suite}.{score.name}") or "no case of this run has it"
-        return Measured(**base, value=None, why_not=told)
+        told = about.get("not_measured", {}).get(nothing.name) or "no case of this run has it"
+        return nothing.model_copy(update={"why_not": told})
     made = _MADE[score.made]
     value = made(values)
     if math.isnan(value):
-        return Measured(**base, value=None, why_not="it needs cases of both kinds")
+        return nothing.model_copy(update={"why_not": "it needs cases of both kinds"})
     low, high = _interval(values, made, int(about["seed"])) if score.made != "sum" else (value, value)
-    if score.made == "mean" and score.name != "accuracy" and len(values):
+    if score.made == "mean" and values.ndim == 1:
         # All alike, the resamples are too: the rule of three bounds what was never seen (Hanley and others, 1983).
         if (values == 0).all():
             high = min(1.0, 3 / len(values))
         elif (values == 1).all():
             low = max(0.0, 1 - 3 / len(values))
-    return Measured(**base, value=value, low=low, high=high, cases=len(values))
+    return nothing.model_copy(update={"value": value, "low": low, "high": high, "cases": len(values)})
 
 
 def scores_of(rows: Iterable[Row], score: Score) -> np.ndarray:

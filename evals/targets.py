@@ -187,6 +187,7 @@ class OverHttp:
                 async with self.client.stream("POST", "/chat/stream", json=body) as response:
                     if response.status_code != 429 or attempt == _TRIES - 1:
                         await _check(response)
+                        name = ""
                         async for line in response.aiter_lines():
                             if line.startswith("event: "):
                                 name = line.removeprefix("event: ")

@@ -37,7 +37,7 @@ const sidebars: SidebarsConfig = {
     {
       type: 'category',
       label: 'Help',
-      items: ['help/troubleshooting', 'help/known-limits', 'help/faults', 'help/benchmarks', 'help/contributing'],
+      items: ['help/troubleshooting', 'help/known-limits', 'help/how-good', 'help/faults', 'help/benchmarks', 'help/contributing'],
     },
     {
       type: 'category',

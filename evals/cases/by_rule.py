@@ -4,6 +4,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from evals.adversaries import BEHAVIOURS
@@ -181,11 +182,10 @@ def _constrained(site: EvalSite, rng: random.Random) -> Iterator[Case]:
 def _sufficiency(site: EvalSite, rng: random.Random) -> Iterator[Case]:
     for pair in _some(rng, filter(_alone, (*_quantities(site), *_rows(site)))):
         name = f"{site.name}:{pair.passage.path}:{hash_of(pair.question)}"
-        common = {"site": site.name, "question": pair.question, "selection": pair.passage.text}
-        yield SufficiencyCase(id=f"{name}:whole", rule="whole", verdict="sufficient", **common)
-        yield SufficiencyCase(
-            id=f"{name}:cut", rule="cut", verdict="insufficient", cut=pair.unit, never=_telling(pair.answer, common),
-            **common,
+        made = partial(SufficiencyCase, site=site.name, question=pair.question, selection=pair.passage.text)
+        yield made(id=f"{name}:whole", rule="whole", verdict="sufficient")
+        yield made(
+            id=f"{name}:cut", rule="cut", verdict="insufficient", cut=pair.unit, never=_telling(pair)
         )  # fmt: skip
 
 
@@ -195,8 +195,8 @@ def _another(pair: _Pair, rng: random.Random) -> str:
     return next(n for n in iter(lambda: str(value + rng.randrange(3, 900)), "") if n not in pair.passage.text)
 
 
-def _telling(answer: str, common: dict[str, str]) -> tuple[str, ...]:
-    return () if answer.casefold() in common["question"].casefold() else (answer,)
+def _telling(pair: _Pair) -> tuple[str, ...]:
+    return () if pair.answer.casefold() in pair.question.casefold() else (pair.answer,)
 
 
 def _support(site: EvalSite, rng: random.Random) -> Iterator[Case]:
@@ -204,18 +204,18 @@ def _support(site: EvalSite, rng: random.Random) -> Iterator[Case]:
     numbered = _some(rng, _quantities(site))
     for pair in numbered:
         name = f"{site.name}:{pair.passage.path}:{hash_of(pair.unit)}"
-        common = {"site": site.name, "evidence": pair.passage.text}
+        made = partial(SupportCase, site=site.name, evidence=pair.passage.text)
         strange = rng.choice([p for p in passages if p.page != pair.passage.page])
         other = pair.unit.replace(pair.answer, _another(pair, rng), 1)
-        yield SupportCase(id=f"{name}:said", rule="said", sentence=pair.unit, supported=True, **common)
-        yield SupportCase(id=f"{name}:number", rule="number", sentence=other, supported=False, **common)
+        yield made(id=f"{name}:said", rule="said", sentence=pair.unit, supported=True)
+        yield made(id=f"{name}:number", rule="number", sentence=other, supported=False)
         yield SupportCase(
             id=f"{name}:strange", rule="strange", site=site.name, sentence=pair.unit, evidence=strange.text,
             supported=False,
         )  # fmt: skip
         if _IS.search(pair.unit) and not negated(pair.unit):
             denied = _IS.sub(r"\1 not", pair.unit, count=1)
-            yield SupportCase(id=f"{name}:denied", rule="denied", sentence=denied, supported=False, **common)
+            yield made(id=f"{name}:denied", rule="denied", sentence=denied, supported=False)
 
 
 def _nothing(site: EvalSite, rng: random.Random) -> Iterator[Case]:
@@ -321,13 +321,16 @@ def _synthetic_sufficiency() -> Iterator[Case]:
     for topic in TOPICS:
         selection = "\n\n".join([topic.intro, *_limits(topic)])
         for index, (_, question) in enumerate(topic.facts):
-            common = {"site": "synthetic", "question": question, "selection": selection}
+            made = partial(SufficiencyCase, site="synthetic", question=question, selection=selection)
             name = f"synthetic:{topic.slug}:{index}"
-            yield SufficiencyCase(id=f"{name}:whole", rule="whole", verdict="sufficient", **common)
-            yield SufficiencyCase(
-                id=f"{name}:cut", rule="cut", verdict="insufficient", cut=fact(topic, index, LAST),
-                never=(f" {number(topic.slug, LAST, index)} ",), **common,
-            )  # fmt: skip
+            yield made(id=f"{name}:whole", rule="whole", verdict="sufficient")
+            yield made(
+                id=f"{name}:cut",
+                rule="cut",
+                verdict="insufficient",
+                cut=fact(topic, index, LAST),
+                never=(f" {number(topic.slug, LAST, index)} ",),
+            )
 
 
 def _synthetic_support() -> Iterator[Case]:
@@ -335,9 +338,9 @@ def _synthetic_support() -> Iterator[Case]:
         evidence = "\n\n".join([topic.intro, *_limits(topic, version)])
         said = fact(topic, index, version)
         other = fact(topic, index, FORMER if version == LAST else LAST)
-        common = {"site": "synthetic", "evidence": evidence}
-        yield SupportCase(id=f"{name}:said", rule="said", sentence=said, supported=True, **common)
-        yield SupportCase(id=f"{name}:version", rule="version", sentence=other, supported=False, **common)
+        made = partial(SupportCase, site="synthetic", evidence=evidence)
+        yield made(id=f"{name}:said", rule="said", sentence=said, supported=True)
+        yield made(id=f"{name}:version", rule="version", sentence=other, supported=False)
 
 
 def _synthetic_injection() -> Iterator[Case]:

@@ -13,12 +13,14 @@ import pytest
 from evals.bench.turns.plan import QUICK, Load
 from evals.bench.turns.processes import child
 from evals.bench.turns.readers import Target, failures, read
-from evals.bench.turns.report import BEGIN, END, PAGE, as_text, rewrite_page
+from evals.bench.turns.report import PAGE, as_text, rewrite_page
 from evals.bench.turns.results import Failure, Measured, Results, summarise
 from evals.bench.turns.stamps import stamps, token
 from evals.bench.turns.targets import PASSTHROUGH
 from graph.errors import CitesideError
 from server.cli.child import CITESIDE
+
+BEGIN, END = "<!-- bench turns: begin -->", "<!-- bench turns: end -->"
 
 TARGETS = ("citeside", "passthrough", "tutorial")
 

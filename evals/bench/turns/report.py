@@ -1,15 +1,15 @@
 """Tells results: as text for the terminal, and as the tables of the page on benchmarks."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from evals.bench.turns.results import Cell, Results, Verdict
 from evals.bench.turns.targets import TargetName
+from evals.page import DOCS, markdown, put_between
 from graph.errors import CitesideError
 
-PAGE = Path(__file__).parents[3] / "website" / "docs" / "help" / "benchmarks.md"
-BEGIN, END = "<!-- bench turns: begin -->", "<!-- bench turns: end -->"
+PAGE = DOCS / "help" / "benchmarks.md"
+NAME = "bench turns"
 
 COLUMNS: tuple[TargetName, ...] = ("citeside", "passthrough", "tutorial", "model")
 
@@ -116,21 +116,8 @@ def rewrite_page(results: Results, page: Path = PAGE) -> None:
     """Put the results between the marks of the page. Raises CitesideError where that cannot be done."""
     if results.about["quick"]:
         raise CitesideError("The figures of --quick mean nothing; the page is left as it is.")
-    try:
-        before, begin, rest = page.read_text().partition(BEGIN)
-    except OSError as error:
-        raise CitesideError(f"{page.name} cannot be read ({error.strerror}); --docs works in a checkout.") from error
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise CitesideError(f"{page.name} has lost the marks between which the figures stand.")
     failed = [f"{failure.target} {failure.what}" for failure in results.failures]
-    told = [_circumstances(results), _markdown(_figures(results)), _markdown(_goals(results))]
+    told = [_circumstances(results), markdown(_figures(results)), markdown(_goals(results))]
     if failed:
         told.append("What failed: " + "; ".join(failed) + ".")
-    page.write_text("\n\n".join([before + begin, *told, end]) + after)
-
-
-def _markdown(table: Table) -> str:
-    head, *rows = table
-    dashes: Sequence[str] = ["---", *("---:" for _ in head[1:])]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, dashes, *rows])
+    put_between(page, NAME, told)
