@@ -37,9 +37,8 @@ def test_a_hostile_answer_runs_nothing_and_asks_nobody(panel: Panel, model: Mode
     assert [href for href in hrefs if href.startswith(("javascript:", "data:"))] == []
     ours = (panel.stack.api, panel.stack.site)
     assert [request.url for request in panel.sent if not request.url.startswith((*ours, "data:"))] == []
-    out = panel.answer.get_by_role("link", name="out")
-    expect(panel.answer).to_contain_text("out (evil.example)")
-    assert {"noopener", "nofollow"} <= set((out.get_attribute("rel") or "").split())
+    assert [href for href in hrefs if "evil.example" in href] == []  # the server takes such links out
+    expect(panel.answer).to_contain_text("out")
 
 
 def test_a_server_that_is_away_is_said_in_words_and_asked_again(panel: Panel) -> None:
