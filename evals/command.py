@@ -120,13 +120,20 @@ def _sites(args: argparse.Namespace, folder: Path) -> Mapping[str, "EvalSite"]:
     if args.site:
         sites["site"] = read_site("site", args.site, args.base_url)
     elif not args.synthetic_only:
-        from server.cli.site import build_own_site
-
-        _say("building the documentation site, if it has changed")
-        with redirect_stdout(sys.stderr):
-            built = build_own_site(f"http://localhost:{_SITE_PORT}", _BASE_URL, _API)
-        sites["docs"] = read_site("docs", built)
+        sites["docs"] = read_site("docs", _built_docs())
     return sites
+
+
+def _built_docs() -> Path:
+    from graph.errors import CitesideError
+    from server.cli.site import build_own_site
+
+    _say("building the documentation site, if it has changed")
+    try:
+        with redirect_stdout(sys.stderr):
+            return build_own_site(f"http://localhost:{_SITE_PORT}", _BASE_URL, _API)
+    except CitesideError as error:
+        raise CitesideError(f"{error}\nWith --synthetic-only the docs are left out.") from error
 
 
 def _tell(args: argparse.Namespace, results: "Results", bounds: "Bounds | None") -> int:

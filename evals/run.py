@@ -8,7 +8,7 @@ import platform
 import random
 import subprocess
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -70,11 +70,10 @@ def choose(plan: Plan, sites: Mapping[str, EvalSite]) -> list[Case]:
         found = [case for case in own_cases(suite) if case.site in sites or not _needs_index(case)]
         for site in sites.values():
             found += cases_by_rule(suite, site, plan.seed)
-        twice = [name for name, times in Counter(case.id for case in found).items() if times > 1]
-        found = list({case.id: case for case in found}.values()) if twice else found
+        if plan.url:
+            found = [case for case in found if _fits_a_server(case, sites)]
+        found = list({case.id: case for case in found}.values())  # two tables of a page may hold the same row
         chosen += found if plan.limit is None else _spread(found, plan.limit, plan.seed)
-    if plan.url:
-        chosen = [case for case in chosen if _fits_a_server(case, sites)]
     return chosen
 
 

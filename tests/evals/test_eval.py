@@ -22,10 +22,12 @@ from evals.report import as_html, as_text
 from evals.results import Results
 from evals.run import Plan, RunInterrupted, choose, header_of, open_log, run
 from evals.sites import EvalSite
+from evals.targets import in_process
 from graph.errors import CitesideError, ConfigurationError
 from graph.ports import Retriever
 from graph.types import Passage, Scope
 from server.app import create_app
+from server.requests import ChatRequest
 from server.settings import Settings
 from tests.server.http import on_a_port
 
@@ -233,3 +235,19 @@ async def test_a_running_server_is_measured_and_one_that_goes_away_can_be_resume
     assert value(results, "retrieval.recall_at_5") is not None
     with pytest.raises(CitesideError, match=r"The run in .* was another one: digest"):
         open_log(tmp_path, {**header, "digest": "another"}, resume=True)
+
+
+@pytest.mark.anyio
+async def test_a_search_of_a_turn_would_be_seen(
+    synthetic: EvalSite, eval_folder: Path, plain_settings: Settings
+) -> None:
+    own = plain_settings.model_copy(update={"data_dir": eval_folder / "synthetic"})
+    question = "How long is an access token valid?"
+    async with in_process(own) as target:
+        grounded, constrained = await asyncio.gather(
+            target.ask(ChatRequest(message=question)),
+            target.ask(ChatRequest(message=question, selected_text="It is valid for an hour.")),
+        )
+    assert (grounded.searched, constrained.searched) == ((question,), ())
+    assert {passage.id for passage in grounded.offered} == grounded.texts.keys()
+    assert constrained.texts == {}
