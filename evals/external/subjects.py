@@ -1,42 +1,48 @@
-"""Names the modules here that score a subject on cases from elsewhere, in the order in which they are told."""
+"""Lists what is measured on cases from elsewhere: a line for each module here, in the order in which they are told."""
 
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any
 
 from evals.external import DataUnusable, Figure, Tell
 
-SUBJECTS: tuple[str, ...] = ()
+Runs = Mapping[str, Iterable[Mapping[str, Any]]]
+"""Rows as the sets' own scoring scripts read them, by the name of their file without `.jsonl`."""
 
 
-class Subject(Protocol):
-    """What such a module has. `write_runs` writes what was found in the form that the scoring scripts read."""
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A module with `async def measure(folder, tell) -> list[Figure]`, and how its run files are made."""
 
-    async def measure(self, folder: Path, tell: Tell) -> list[Figure]:
-        """Score the sets of a folder."""
-        ...
+    module: str
+    runs: Callable[[Any, Path, Tell], Awaitable[Runs]]
 
-    async def write_runs(self, folder: Path, runs: Path, tell: Tell) -> None:
-        """Write a run file for each set of a folder into `runs`."""
-        ...
+    @property
+    def imported(self) -> Any:
+        """The module itself: it imports what only a measurement needs."""
+        return import_module(f"evals.external.{self.module}")
 
 
-def subjects() -> list[tuple[str, Subject]]:
-    """Return the modules with their names."""
-    return [(name, cast(Subject, import_module(f"evals.external.{name}"))) for name in SUBJECTS]
+SUBJECTS: tuple[Subject, ...] = ()
 
 
 async def measure_all(folder: Path, tell: Tell) -> list[Figure]:
     """Score everything. Raises DataUnusable for a folder that is missing."""
     _check(folder)
-    return [figure for _, subject in subjects() for figure in await subject.measure(folder, tell)]
+    return [figure for subject in SUBJECTS for figure in await subject.imported.measure(folder, tell)]
 
 
-async def write_all_runs(folder: Path, runs: Path, tell: Tell) -> None:
+async def write_all_runs(folder: Path, into: Path, tell: Tell) -> None:
     """Write the run files of every subject into a folder that exists. Raises DataUnusable for one that is missing."""
     _check(folder)
-    for _, subject in subjects():
-        await subject.write_runs(folder, runs, tell)
+    for subject in SUBJECTS:
+        for name, rows in (await subject.runs(subject.imported, folder, tell)).items():
+            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            (into / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+            tell(f"wrote {name}.jsonl")
 
 
 def _check(folder: Path) -> None:
