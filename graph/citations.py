@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from graph.support import is_doubted, support
-from graph.support_features import strange_names
-from graph.terms import content_terms, numbers, tongues
+from graph.terms import content_terms, names, numbers, tongues
 from graph.types import Citation, Passage, Span
 from graph.units import Unit, quotable, split_units
 
@@ -280,8 +279,11 @@ def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[
 
 
 def _is_strange(words: str, known: str) -> bool:
+    """Tell whether `words` hold a number or a name that `known` does not."""
     plain = _plain(_SHOWN.sub("", words))
-    return bool(numbers(plain) - numbers(known) or strange_names(plain, known))
+    folded, terms = known.casefold(), content_terms(known)
+    strange = (name for name in names(plain) if name not in folded and not content_terms(name) <= terms)
+    return bool(numbers(plain) - numbers(known)) or any(strange)
 
 
 def _is_doubted(sentence: str, cited: Sequence[str]) -> bool:
