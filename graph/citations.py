@@ -17,15 +17,17 @@ from graph.units import Unit, quotable, split_units
 
 _MARKER = re.compile(r"[\[【](?=[\d\s,;]{1,24}[\]】])\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
 _BEGUN = re.compile(r" ?[\[【][\d\s,;]{0,24}\Z| \Z")
-_LINK = re.compile(r"!?\[(?![\d\s,;]+\])([^\[\]]{0,300})\]\((?:[^()]|\([^()]*\)){0,1000}\)")
-_TARGET = re.compile(r"^ {0,3}\[[^\[\]]{1,300}\]:[^\n]*", re.MULTILINE)
-_TAG = re.compile(r"<[A-Za-z/!][^<>`]{0,1000}>")
+_MARKUP = re.compile(
+    r"!?\[(?![\d\s,;]+\])(?P<words>[^\[\]]{0,300})\]\((?:[^()]|\([^()]*\)){0,1000}\)|(?P<tag><[A-Za-z/!][^<>`]{0,1000}>)"
+)
+"""A link, an image or a tag, whichever begins first."""
 _TAG_BEGUN = re.compile(r"<(?=[A-Za-z/!?])")
 _MARKUP_BEGUN = re.compile(
-    r"!\Z|!?\[(?![\d\s,;]+\])[^\[\]]{0,300}(?:\](?:\((?:[^()]|\([^()]*\)){0,1000}(?:\([^()]*)?|:[^\n]{0,1000})?)?\Z"
-    r"|(?<![\d\s,;])\]\Z|<(?:[A-Za-z/!][^<>`]{0,1000})?\Z"
+    r"!\Z|!?\[(?![\d\s,;]+\])[^\[\]]{0,300}(?:\](?:\((?:[^()]|\([^()]*\)){0,1000}(?:\([^()]*)?)?)?\Z"
+    r"|<(?:[A-Za-z/!][^<>`]{0,1000})?\Z"
 )
-"""What may yet become a link, an image, a link's target or a tag when more of the text comes."""
+"""What may yet become a link, an image or a tag when more of the text comes."""
+_LINKING = re.compile(r"\](?=[(:])")
 _TICKS = re.compile(r"`+|\n")
 _SHOWN = re.compile(r" ?\[\d{1,3}\]")
 _OF_THE_SENTENCE_BEFORE = re.compile(r"(?:\[\d{1,3}\] ?)+")
@@ -53,6 +55,8 @@ class MarkerGate:
     _held: str = ""
     _ticks: str = ""
     _length: int = 0
+    _last: str = ""
+    """The last character passed on."""
 
     def feed(self, text: str) -> str:
         """Take a piece and return what can be shown of it."""
@@ -72,6 +76,7 @@ class MarkerGate:
                 self._read(part)
             shown.append(part if is_code else self._mark(part, final=not undecided))
             self._length += len(shown[-1])
+            self._last = shown[-1][-1:] or self._last
         return "".join(shown)
 
     def _read(self, text: str) -> None:
@@ -110,7 +115,7 @@ class MarkerGate:
 
     def _mark(self, prose: str, *, final: bool) -> str:
         if not final:
-            begun = min((m.start() for m in (_BEGUN.search(prose), _MARKUP_BEGUN.search(prose)) if m), default=None)
+            begun = _begun(prose)
             prose, self._held = prose[:begun], prose[begun:] if begun is not None else ""
         prose = _plain_text(prose)
         out = ""
@@ -120,33 +125,41 @@ class MarkerGate:
             self._read(before)
             valid = [n for n in dict.fromkeys(int(n) for n in re.split(r"[,;]", match[1])) if self._may_cite(n)]
             self._line = ""
-            out += self._apart(before if valid else before.removesuffix(" "), len(out))
+            out += self._apart(before if valid else before.removesuffix(" "), out)
             for number in valid:
                 self.marks.append((number, self._length + len(out)))
                 out += f"[{number}]"
             at = match.end()
         self._read(prose[at:])
-        return out + self._apart(prose[at:], len(out))
+        return out + self._apart(prose[at:], out)
 
-    def _apart(self, text: str, at: int) -> str:
-        """Keep a marker from becoming a link: Markdown reads `[1](address)` as one, `[1] (address)` not."""
-        ends = [start + len(f"[{marker}]") for marker, start in self.marks[-1:]]
-        return f" {text}" if ends == [self._length + at] and text.startswith("(") else text
+    def _apart(self, text: str, out: str) -> str:
+        """Keep brackets from becoming links or their targets: Markdown reads `[1](a)` and `[1]: a`, but not `[1] (a)`.
+
+        So are links taken apart that are nested or broken in a way that only a browser makes sense of.
+        """
+        begins_behind = (out or self._last)[-1:] == "]" and text[:1] in {"(", ":"}
+        return (" " if begins_behind else "") + _LINKING.sub("] ", text)
 
 
 def _plain_text(prose: str) -> str:
-    """Return prose without images, with the words of links alone, and with tags shown as code.
+    """Return prose without images, with the words of links alone, and with tags shown as code."""
+    out = ""
+    at = 0
+    for found in _MARKUP.finditer(prose):
+        out += _TAG_BEGUN.sub("&lt;", prose[at : found.start()])
+        if tag := found["tag"]:
+            out += f"`{tag}`"
+        elif not found[0].startswith("!"):
+            out += _TAG_BEGUN.sub("&lt;", found["words"])
+        at = found.end()
+    return out + _TAG_BEGUN.sub("&lt;", prose[at:])
 
-    What is nested or broken in a way that only a browser makes sense of is taken apart: `] (` is no link.
-    """
-    words = _LINK.sub(lambda link: "" if link[0].startswith("!") else link[1], prose)
-    words = _TARGET.sub("", words).replace("](", "] (")
-    tags = list(_TAG.finditer(words))
-    outside = [
-        words[a:b] for a, b in zip([0, *(t.end() for t in tags)], [*(t.start() for t in tags), None], strict=True)
-    ]
-    shown = [_TAG_BEGUN.sub("&lt;", text) for text in outside]
-    return shown[0] + "".join(f"`{tag[0]}`{text}" for tag, text in zip(tags, shown[1:], strict=True))
+
+def _begun(prose: str) -> int | None:
+    """Return where at the end of `prose` something begins that more text may complete."""
+    whole = _MARKUP.sub(lambda found: "x" * len(found[0]), prose)
+    return min((m.start() for m in (_BEGUN.search(whole), _MARKUP_BEGUN.search(whole)) if m), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,9 @@ def test_a_marker_that_shares_no_word_with_its_passage_is_dropped(written: str, 
     assert gate(written, texts=["All about cheese.", "All about pears."])[0] == shown
 
 
+PARTS = "apples|pears|[1]| [2]|[9]|[1, 9]|【3】|`|``|```|\n| |[|]|(|1|,|a|🎉|[1](x)|[1         |       |<b|>|!|:|](|)"
 WRITTEN = st.lists(
-    st.sampled_from(
-        "apples|pears|[1]| [2]|[9]|[1, 9]|【3】|`|``|```|\n| |[|]|(|1|,|a|🎉|[1](x)|[1         |       ".split("|")
-    ),
+    st.sampled_from(PARTS.split("|")),
     max_size=20,
 ).map("".join)
 
@@ -92,7 +91,12 @@ def test_an_answer_reads_the_same_in_whatever_pieces_it_comes(written: str, data
         "an image": ("So it is. ![x](https://evil.example/p.png?q=1)", "So it is. "),
         "an image with a title": ('![x](https://evil.example/p.png "So")', ""),
         "a link": ("So [it (all) is](https://evil.example/a_(b)) here.", "So it (all) is here."),
-        "a link's target on a line of its own": ("So it is.\n\n[x]: https://evil.example\n", "So it is.\n\n\n"),
+        "a target for a marker": ("So [1].\n\n[1]: https://evil.example", "So [1].\n\n[1] : https://evil.example"),
+        "behind a marker that is dropped": ("[a][9](https://evil.example)", "[a] (https://evil.example)"),
+        "a link's target on a line of its own": (
+            "So it is.\n\n[x]: https://evil.example\n",
+            "So it is.\n\n[x] : https://evil.example\n",
+        ),
         "a tag": ("So <img src=x onerror=alert(1)> it is.", "So `<img src=x onerror=alert(1)>` it is."),
         "an address in a tag": ("So <https://evil.example> it is.", "So `<https://evil.example>` it is."),
         "no tag": ("a < b and c > d", "a < b and c > d"),
