@@ -27,8 +27,11 @@ _MARKUP_BEGUN = re.compile(
     r"|<(?:[A-Za-z/!][^<>`]{0,1000})?\Z"
 )
 """What may yet become a link, an image or a tag when more of the text comes."""
-_LINKING = re.compile(r"\](?=[(:])")
+_TARGET = re.compile(r"^(?:[\s>*+\-\d.)]{0,20}\[)?[^\[\]\n]*\](?=:)", re.MULTILINE)
+"""What names a link at the beginning of a line, whose target would stand behind the colon."""
 _TICKS = re.compile(r"`+|\n")
+_LONGEST_NAME = 1_100
+"""Characters in which what names a link must have ended: CommonMark allows it 999."""
 _SHOWN = re.compile(r" ?\[\d{1,3}\]")
 _OF_THE_SENTENCE_BEFORE = re.compile(r"(?:\[\d{1,3}\] ?)+")
 _INSIDE = re.compile(
@@ -55,8 +58,8 @@ class MarkerGate:
     _held: str = ""
     _ticks: str = ""
     _length: int = 0
-    _last: str = ""
-    """The last character passed on."""
+    _row: str = ""
+    """What was passed on of the line that is being written."""
 
     def feed(self, text: str) -> str:
         """Take a piece and return what can be shown of it."""
@@ -76,7 +79,8 @@ class MarkerGate:
                 self._read(part)
             shown.append(part if is_code else self._mark(part, final=not undecided))
             self._length += len(shown[-1])
-            self._last = shown[-1][-1:] or self._last
+            row = (self._row + shown[-1]).rpartition("\n")[2]
+            self._row = row if len(row) < _LONGEST_NAME else f"a[]{row[-1]}"
         return "".join(shown)
 
     def _read(self, text: str) -> None:
@@ -138,8 +142,10 @@ class MarkerGate:
 
         So are links taken apart that are nested or broken in a way that only a browser makes sense of.
         """
-        begins_behind = (out or self._last)[-1:] == "]" and text[:1] in {"(", ":"}
-        return (" " if begins_behind else "") + _LINKING.sub("] ", text)
+        row = (self._row + out).rpartition("\n")[2]
+        named = _TARGET.sub(lambda name: f"{name[0]} ", row + text)[len(row) :]
+        behind = " " if row[-1:] == "]" and text[:1] == "(" else ""
+        return behind + named.replace("](", "] (")
 
 
 def _plain_text(prose: str) -> str:

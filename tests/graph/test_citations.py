@@ -92,6 +92,9 @@ def test_an_answer_reads_the_same_in_whatever_pieces_it_comes(written: str, data
         "an image with a title": ('![x](https://evil.example/p.png "So")', ""),
         "a link": ("So [it (all) is](https://evil.example/a_(b)) here.", "So it (all) is here."),
         "a target for a marker": ("So [1].\n\n[1]: https://evil.example", "So [1].\n\n[1] : https://evil.example"),
+        "a colon behind a marker": ("Install [1]:\n\n- It [1]: so", "Install [1]:\n\n- It [1]: so"),
+        "a target in a list": ("- [1]: https://evil.example", "- [1] : https://evil.example"),
+        "a name over two lines": ("[a\nb]: https://evil.example", "[a\nb] : https://evil.example"),
         "behind a marker that is dropped": ("[a][9](https://evil.example)", "[a] (https://evil.example)"),
         "a link's target on a line of its own": (
             "So it is.\n\n[x]: https://evil.example\n",
