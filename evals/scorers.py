@@ -20,7 +20,7 @@ from evals.results import Row, ShownPassage
 from evals.sites import EvalSite, SitePage
 from evals.targets import Target, Told
 from graph.citations import Statement, find_verbatim, statements
-from graph.support import DOUBTED, support
+from graph.support import is_doubted, support
 from graph.terms import content_terms, question_terms
 from graph.types import CONSTRAINED_LABEL, Citation, Scope
 from graph.units import quotable
@@ -262,7 +262,7 @@ def _attributed(told: Told, texts: Mapping[str, str]) -> dict[str, float]:
 def _supports(sentence: str, evidence: Sequence[str]) -> bool:
     if not evidence:
         return False
-    return support(sentence, "\n\n".join(evidence)) >= DOUBTED or any(find_verbatim(sentence, e) for e in evidence)
+    return not is_doubted(sentence, "\n\n".join(evidence)) or any(find_verbatim(sentence, e) for e in evidence)
 
 
 def _is_marked(statement: Statement, told: Told) -> bool:
@@ -372,7 +372,7 @@ def _support(case: SupportCase) -> Row:
     began = time.perf_counter()
     value = support(case.sentence, case.evidence)
     seconds = time.perf_counter() - began
-    right = (value >= DOUBTED) == case.supported
+    right = is_doubted(case.sentence, case.evidence) != case.supported
     scores = {"support": value, "label": float(case.supported), "accuracy": float(right), "sentence_ms": seconds * 1e3}
     scores["false_doubt" if case.supported else "false_support"] = float(not right)
     expected = "supported" if case.supported else "not supported"

@@ -2,26 +2,29 @@
 
 from collections.abc import Sequence
 
-import numpy as np
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from evals.external import DataUnusable
 
 
 def auroc(labels: Sequence[bool], scores: Sequence[float]) -> float:
-    """Return the probability that a yes scores above a no, ties counted half."""
-    yes = np.asarray(labels, dtype=bool)
-    values = np.asarray(scores, dtype=float)
-    above = values[yes][:, None] > values[~yes][None, :]
-    equal = values[yes][:, None] == values[~yes][None, :]
-    return float((above + equal / 2).mean())
+    """Return the probability that a yes scores above a no, ties half. Raises DataUnusable for cases of one kind."""
+    _both_kinds(labels)
+    return float(roc_auc_score(labels, scores))
 
 
-def balanced_accuracy(labels: Sequence[bool], predicted: Sequence[bool]) -> float:
-    """Return the mean of the shares of yes and of no that were told right."""
-    yes, said = np.asarray(labels, dtype=bool), np.asarray(predicted, dtype=bool)
-    return float((said[yes].mean() + (~said[~yes]).mean()) / 2)
+def balanced_accuracy(labels: Sequence[bool], said: Sequence[bool]) -> float:
+    """Return the mean of the shares of yes and of no told right. Raises DataUnusable for cases of one kind."""
+    _both_kinds(labels)
+    return float(balanced_accuracy_score(labels, said))
 
 
 def fitted_threshold(labels: Sequence[bool], scores: Sequence[float]) -> float:
     """Return the least score from which saying yes gives the best balanced accuracy."""
-    values = np.asarray(scores, dtype=float)
-    found = sorted(set(values.tolist()))
-    return max(found, key=lambda least: (balanced_accuracy(labels, (values >= least).tolist()), -least))
+    found = sorted(set(scores))
+    return max(found, key=lambda least: (balanced_accuracy(labels, [s >= least for s in scores]), -least))
+
+
+def _both_kinds(labels: Sequence[bool]) -> None:
+    if len(set(labels)) != 2:
+        raise DataUnusable(f"all {len(labels)} judged cases are of one kind; cases of both kinds are wanted")

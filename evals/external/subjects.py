@@ -26,7 +26,28 @@ class Subject:
         return import_module(f"evals.external.{self.module}")
 
 
-SUBJECTS: tuple[Subject, ...] = ()
+async def _retrieval(module: Any, folder: Path, tell: Tell) -> Runs:
+    return {asked.name: await module.run(folder, asked, tell, cache=module.CACHE) for asked in module.SETS}
+
+
+async def _support(module: Any, folder: Path, tell: Tell) -> Runs:
+    return {"grounding": module.run_rows(folder)}
+
+
+async def _sufficiency(module: Any, folder: Path, tell: Tell) -> Runs:
+    return {name: module.run_rows(folder, name) for name in module.SETS}
+
+
+async def _none(module: Any, folder: Path, tell: Tell) -> Runs:
+    return {}  # answers are scored here: no script comes with the cases
+
+
+SUBJECTS: tuple[Subject, ...] = (
+    Subject("retrieval", _retrieval),
+    Subject("answers", _none),
+    Subject("sufficiency", _sufficiency),
+    Subject("support", _support),
+)
 
 
 async def measure_all(folder: Path, tell: Tell) -> list[Figure]:
@@ -48,5 +69,3 @@ async def write_all_runs(folder: Path, into: Path, tell: Tell) -> None:
 def _check(folder: Path) -> None:
     if not folder.is_dir():
         raise DataUnusable(f"There is no folder {folder}; --data wants one with the sets as JSON lines")
-    if not SUBJECTS:
-        raise DataUnusable("No subject is measured on cases from elsewhere yet")

@@ -1,11 +1,11 @@
 """Scores `graph.support` on sentences whose support people judged: `grounding.jsonl` of a folder of cases."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evals.external import DataUnusable, Figure, Tell, rows
+from evals.external.binary import auroc, balanced_accuracy
 from graph.support import is_doubted, support
 
 FILE = "grounding.jsonl"
@@ -72,36 +72,3 @@ async def measure(folder: Path, tell: Tell) -> list[Figure]:
         figures.append(Figure(f"grounding {source}", "AUROC", value, len(own), baseline=baseline, goal=goal))
     value = balanced_accuracy(truth, [not is_doubted(case.claim, case.passage) for case in cases])
     return [*figures, Figure("grounding", "balanced accuracy", value, len(cases), baseline=0.72)]
-
-
-def auroc(truth: Sequence[bool], scores: Sequence[float]) -> float:
-    """Return the share of (true, false) pairs that the scores order rightly, ties half; O(n log n).
-
-    The Mann-Whitney statistic. Raises DataUnusable when all cases are of one kind.
-    """
-    _both_kinds(truth)
-    order = sorted(range(len(scores)), key=scores.__getitem__)
-    ranks = dict[int, float]()
-    at = 0
-    while at < len(order):
-        end = at
-        while end < len(order) and scores[order[end]] == scores[order[at]]:
-            end += 1
-        ranks.update((order[i], (at + end + 1) / 2) for i in range(at, end))
-        at = end
-    true = sum(truth)
-    return (sum(ranks[i] for i, is_true in enumerate(truth) if is_true) - true * (true + 1) / 2) / (
-        true * (len(truth) - true)
-    )
-
-
-def balanced_accuracy(truth: Sequence[bool], said: Sequence[bool]) -> float:
-    """Return the mean of the shares of true and of false cases that were told rightly."""
-    _both_kinds(truth)
-    right = [[s == kind for t, s in zip(truth, said, strict=True) if t == kind] for kind in (True, False)]
-    return sum(sum(each) / len(each) for each in right) / 2
-
-
-def _both_kinds(truth: Sequence[bool]) -> None:
-    if len(set(truth)) != 2:
-        raise DataUnusable(f"all {len(truth)} judged cases are of one kind; supported and unsupported ones are wanted")

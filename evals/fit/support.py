@@ -16,7 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from evals.external import DataUnusable
-from evals.external.support import Judged, auroc, judged
+from evals.external.binary import auroc
+from evals.external.support import Judged, judged
 from graph import support as scorer
 from graph.contradictions import contradicts
 from graph.support_features import Features, measure

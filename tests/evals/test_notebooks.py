@@ -15,10 +15,10 @@ import pytest
 from nbclient import NotebookClient
 
 import evals.notebooks
+from evals.mock_openai import Script, mock_openai
 from evals.notebooks.pages import prepare_pages
 from server.app import create_app
 from server.settings import Settings
-from tests.mock_openai import Script, mock_openai
 from tests.server.http import on_a_port
 
 pytestmark = pytest.mark.anyio

@@ -8,6 +8,7 @@ from langchain_openai import ChatOpenAI
 from langgraph.runtime import Runtime
 from pydantic import SecretStr
 
+from evals.mock_openai import Script, mock_openai
 from graph.answerers import ModelSelectionAnswerer
 from graph.constrained import Constrained
 from graph.emit import listening
@@ -16,7 +17,6 @@ from graph.patience import Patience
 from graph.state import Selected
 from graph.sufficiency import Abstaining, WordSufficiency
 from graph.types import CONSTRAINED_LABEL, ConstrainedAnswer, Selection
-from tests.mock_openai import Script, mock_openai
 
 pytestmark = pytest.mark.anyio
 
