@@ -145,7 +145,8 @@ class InProcess:
             raise TargetAway(f"the question was refused: {problem.detail}") from problem
         async with aclosing(self.service.engine.follow(self.session_id, turn.turn_id)) as events:
             async for sent in events:
-                yield sent.event
+                if sent:
+                    yield sent.event
 
     async def search(self, question: str, scope: Scope, limit: int) -> Sequence[FoundPassage]:
         """Search as the route does."""

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from graph.support_features import read, strange_names, strange_numbers
-from graph.terms import content_terms, is_content, negated, plain_words, stem, written_out
+from graph.terms import content_terms, is_content, negated, plain_words, spelled_numbers, stem, words, written_out
 from graph.units import quotable
 
 _CLAUSE = re.compile(r"[,;:()\n]+|[.!?](?=\s|$)|\b(?:and|but|while|whereas|und|aber|während)\b")
 _WITHOUT = re.compile(r"\b(?:without|ohne)\b", re.IGNORECASE)
 _AGENT = re.compile(r"\b(?:by|from|than|von|vom|durch|als)\b", re.IGNORECASE)
+_CODE = re.compile(r"`([^`\n]+)`")
 _QUANTITY = re.compile(r"(?<![\w.])([$€£]?)(\d+(?:[.,:]\d+)*)[\s\u00a0-]?([^\W\d_]+|[%€$£])?(?!\w)")
 
 _ROW = "\t"
@@ -78,6 +79,8 @@ def contradicts(sentence: str, evidence: str) -> bool:
         and (
             bool(strange_numbers(sentence, evidence))
             or bool(strange_names(sentence, evidence))
+            or counts_otherwise(sentence, evidence)
+            or strange_code(sentence, evidence)
             or _denies(sentence, nearest) != _denies(nearest, sentence)
             or has_another_unit(sentence, evidence)
             or takes_a_number_of_something_else(sentence, evidence)
@@ -154,6 +157,31 @@ def _clauses(text: str) -> tuple[frozenset[str], ...]:
         for part in _CLAUSE.split(written_out(text))
         if (terms := frozenset(stem(word) for word in plain_words(part) if is_content(word)))
     )
+
+
+def counts_otherwise(sentence: str, evidence: str) -> bool:
+    """Tell whether `sentence` spells a number that does not stand in `evidence`, of what `evidence` counts otherwise.
+
+    Of numbers below ten only these are told: "the two methods" need not be counted in the text.
+    """
+    counted = {noun for _, noun in _counts(evidence)}
+    spelled = spelled_numbers(sentence) - read(evidence).known_numbers
+    return any(number in spelled and noun in counted for number, noun in _counts(sentence))
+
+
+@lru_cache(maxsize=2_048)
+def _counts(text: str) -> frozenset[tuple[str, str]]:
+    """Return each number with each of the two words behind it: `3 working days` counts days."""
+    said = read(text).words
+    return frozenset(
+        (number, noun) for at, number in enumerate(said) if number.isdigit() for noun in said[at + 1 : at + 3]
+    )
+
+
+def strange_code(sentence: str, evidence: str) -> bool:
+    """Tell whether `sentence` has code with a word that does not stand in `evidence`."""
+    code = {word.casefold() for span in _CODE.findall(sentence) for word in words(span)}
+    return bool(code) and not code <= {word.casefold() for word in words(evidence)}
 
 
 def swaps(sentence: str, nearest: str) -> bool:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from graph.contradictions import contradicts, is_single
+from graph.contradictions import contradicts, counts_otherwise, is_single, strange_code
 from graph.support_features import Features, measure, read, strange_numbers
 from graph.types import Passage
 
@@ -50,11 +50,13 @@ def support(sentence: str, evidence: str) -> float:
 
 
 def is_doubted(sentence: str, evidence: str) -> bool:
-    """Tell whether a sentence is to be marked: its support is below DOUBTED, or a number of it is not in `evidence`.
+    """Tell whether a sentence is to be marked: its support is below DOUBTED, or it has a number or code of its own.
 
     One that is made of the words of `evidence` alone is marked only when it is contradicted.
     """
-    if is_single(sentence) and strange_numbers(sentence, evidence):
+    if is_single(sentence) and (
+        strange_numbers(sentence, evidence) or counts_otherwise(sentence, evidence) or strange_code(sentence, evidence)
+    ):
         return True
     said = read(sentence).vocabulary
     if said and said <= read(evidence).vocabulary:

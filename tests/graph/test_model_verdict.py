@@ -31,7 +31,10 @@ async def behind(script: Script) -> AsyncIterator[Constrained]:
     async with mock_openai(script) as base_url:
         model = ChatOpenAI(model="mock", api_key=SecretStr("none"), base_url=base_url, timeout=5, max_retries=0)
         answerer = ModelSelectionAnswerer(model, "mock", Patience(silence=5, attempts=1))
-        yield Constrained(answerer, Abstaining())
+        try:
+            yield Constrained(answerer, Abstaining())
+        finally:
+            await model.root_async_client.close()
 
 
 async def ask(script: Script, question: str, text: str = TEXT) -> tuple[ConstrainedAnswer, list[Event]]:

@@ -41,6 +41,16 @@ CHANGED = {
         "The session ends after 30 seconds.",
         "A session ends after 30 minutes without a request.",
     ),
+    "a small number that is spelled out": (
+        "A password has at least eight characters.",
+        "A password has at least six characters.",
+        "A password has at least eight characters, the administrator's has twelve.",
+    ),
+    "another command": (
+        "Install it with `pip install citeside`.",
+        "Install it with `npm install citeside`.",
+        "To install it run `pip install citeside` in an environment of its own.",
+    ),
     "the number of a rival": (
         "Plan A allows 5 users.",
         "Plan A allows 10 users.",
