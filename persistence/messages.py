@@ -144,9 +144,17 @@ class Messages:
         self._db = db
 
     async def list(
-        self, session_id: UUID, thread_id: UUID, *, after: UUID | None = None, limit: int = 50, order: Order = "asc"
+        self,
+        session_id: UUID,
+        thread_id: UUID,
+        *,
+        after: UUID | None = None,
+        limit: int = 50,
+        order: Order = "asc",
+        running: bool = True,
     ) -> Page[Message] | None:
-        """Return a thread's messages after the one named, without superseded attempts.
+        """Return a thread's messages after the one named, without superseded attempts; without `running`, only those
+        that are written.
 
         None when the session has no such thread, or the thread no such message.
         """
@@ -162,6 +170,7 @@ class Messages:
                 join turns t on t.id = m.turn_id
                 left join feedback f on f.message_id = m.id
                 where m.thread_id = threads.id and m.status <> 'superseded'
+                  and ($5 or m.status <> 'running' or t.lease_until < now())
                   and ($3::uuid is null or m.seq {beyond} cursor.seq)
                 order by m.seq {direction}
                 limit $4
@@ -172,6 +181,7 @@ class Messages:
             thread_id,
             after,
             limit + 1,
+            running,
             idempotent=True,
         )
         if not rows:
@@ -195,3 +205,17 @@ class Messages:
             idempotent=True,
         )
         return Message.from_row(row) if row else None
+
+    async def answer_id(self, session_id: UUID, turn_id: UUID, attempt: int) -> UUID | None:
+        """Return the id of the answer that an attempt of a turn wrote, superseded or not."""
+        return await self._db.fetchval(
+            """
+            select m.id
+            from messages m join turns t on t.id = m.turn_id
+            where t.session_id = $1 and t.id = $2 and m.attempt = $3 and m.role = 'assistant'
+            """,
+            session_id,
+            turn_id,
+            attempt,
+            idempotent=True,
+        )

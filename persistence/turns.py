@@ -396,6 +396,33 @@ class Turns:
             raise TurnRunning(found["running_id"])
         return None
 
+    async def sent_as(self, session_id: UUID, client_message_ids: Sequence[UUID]) -> UUID | None:
+        """Return the latest turn that was asked under one of these ids; one that was stopped gives its id up."""
+        return await self._db.fetchval(
+            """
+            with named as (
+                select id, created_at, status = 'cancelled' or cancel_requested as stopped
+                from turns
+                where session_id = $1 and client_message_id = any($2)
+            ), given_up as (
+                update turns set client_message_id = null from named where turns.id = named.id and named.stopped
+            )
+            select id from named where not stopped order by created_at desc limit 1
+            """,
+            session_id,
+            list(client_message_ids),
+            idempotent=True,
+        )
+
+    async def give_up_id(self, session_id: UUID, turn_id: UUID) -> None:
+        """Let the same question, under the same client's id, be asked as a new turn."""
+        await self._db.execute(
+            "update turns set client_message_id = null where session_id = $1 and id = $2",
+            session_id,
+            turn_id,
+            idempotent=True,
+        )
+
     async def retry(self, session_id: UUID, turn_id: UUID, attempt: int, *, worker: str) -> Retried | Joined | None:
         """Claim the attempt after `attempt` for `worker`; None when the session has no such turn.
 
