@@ -35,6 +35,16 @@ _ENGLISH: Mapping[str, str] = {
     "kind_yes_no": "a yes or no",
     "kind_list": "a list",
     "kind_fact": "a statement",
+    "widen": "To ask more widely, mark the section or the whole page, or ask without a quote to search all docs.",
+    "unsupported": "No cited passage supports the sentences with this sign.",
+    "stopped": "Stopped.",
+    "cut_short": "The answer reached its length limit; its end is missing.",
+    "step_condensing": "Understanding the question…",
+    "step_retrieving": "Searching the docs…",
+    "step_reading": "Reading…",
+    "step_assessing": "Reading the quoted text…",
+    "step_answering": "Answering…",
+    "step_checking": "Checking the citations…",
 }
 
 _GERMAN: Mapping[str, str] = {
@@ -67,6 +77,16 @@ _GERMAN: Mapping[str, str] = {
     "kind_yes_no": "ein Ja oder Nein",
     "kind_list": "eine Aufzählung",
     "kind_fact": "eine Aussage",
+    "widen": "Wer breiter fragen will, markiert den Abschnitt oder die ganze Seite oder fragt ohne Zitat in der ganzen Dokumentation.",
+    "unsupported": "Keine zitierte Stelle belegt die Sätze mit diesem Zeichen.",
+    "stopped": "Angehalten.",
+    "cut_short": "Die Antwort erreichte ihre Längengrenze; ihr Ende fehlt.",
+    "step_condensing": "Die Frage wird gelesen …",
+    "step_retrieving": "Die Dokumentation wird durchsucht …",
+    "step_reading": "Es wird gelesen …",
+    "step_assessing": "Der zitierte Text wird gelesen …",
+    "step_answering": "Die Antwort wird geschrieben …",
+    "step_checking": "Die Zitate werden geprüft …",
 }
 
 _CATALOGUE: Mapping[str, Mapping[str, str]] = {"en": _ENGLISH, "de": _GERMAN}

@@ -113,7 +113,7 @@ def invalid(errors: Sequence[Any]) -> Problem:
     """Return the problem of a request that does not validate: which fields and why, without what they held.
 
     Pydantic puts input into `input`, into the location of an unknown field and into messages that explain a parser's
-    complaint (those with `error` in their context); all three are left out.
+    complaint or an unknown tag (those with `error` or `tag` in their context); all of it is left out.
     """
     types = [error["type"] for error in errors]
     if "json_invalid" in types:
@@ -121,7 +121,7 @@ def invalid(errors: Sequence[Any]) -> Problem:
     found = []
     for error in errors:
         loc = error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
-        detail = "This value cannot be read." if "error" in error.get("ctx", {}) else error["msg"]
+        detail = "This value cannot be read." if {"error", "tag"} & error.get("ctx", {}).keys() else error["msg"]
         found.append({"loc": loc, "code": error["type"], "detail": detail})
     code = next((telling for telling in _TELLING if telling in types), "invalid_request")
     detail = next((error["detail"] for error in found if error["code"] == code), "The request does not validate.")

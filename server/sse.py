@@ -32,10 +32,18 @@ async def event_stream(
     """
     events = engine.follow(session_id, turn_id, since, silence=PING)
     first = await anext(events)
+    return sse_response(encoded(first, events), turn_id)
+
+
+def sse_response(
+    frames: AsyncGenerator[dict[str, str]], turn_id: UUID | None, *, newline: str = "\r\n"
+) -> EventSourceResponse:
+    """Answer with frames as they come, naming the turn they tell of when there is one."""
     return EventSourceResponse(
-        encoded(first, events),
-        headers={TURN_ID: str(turn_id)},
+        frames,
+        headers={TURN_ID: str(turn_id)} if turn_id else None,
         ping=0,
+        sep=newline,
         send_timeout=SEND_TIMEOUT,
         shutdown_grace_period=STOPPING,
     )
