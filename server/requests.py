@@ -144,6 +144,15 @@ class ChatRequest(Frozen):
         )
 
 
+class Whereabouts(Frozen):
+    """Where the reader is, as a page adds it to the free-form metadata of a ChatKit request."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    source: Source | None = None
+    selector: Selector | None = None
+
+
 class SessionRequest(Frozen):
     """Who asks for a session; both are optional and the host site's own."""
 

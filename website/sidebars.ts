@@ -18,6 +18,7 @@ const sidebars: SidebarsConfig = {
       collapsed: false,
       items: [
         'guides/panel',
+        'guides/chatkit',
         'guides/ingest',
         'guides/models',
         'guides/configuration',
@@ -32,7 +33,7 @@ const sidebars: SidebarsConfig = {
       type: 'category',
       label: 'API',
       link: {type: 'doc', id: 'api/index'},
-      items: ['api/sessions', 'api/threads', 'api/chat', 'api/stream', 'api/turns', 'api/search', 'api/operations', 'api/errors', 'api/offsets'],
+      items: ['api/sessions', 'api/threads', 'api/chat', 'api/stream', 'api/turns', 'api/chatkit', 'api/search', 'api/operations', 'api/errors', 'api/offsets'],
     },
     {
       type: 'category',
@@ -55,6 +56,7 @@ const sidebars: SidebarsConfig = {
         'decisions/extractive-answers',
         'decisions/panel',
         'decisions/support-scorer',
+        'decisions/chatkit',
       ],
     },
   ],

@@ -21,7 +21,7 @@ async def config(service: ServiceDep) -> Config:
     """Tell a client what it may send, and its readers what they should know."""
     return Config(
         version=version("citeside"),
-        features=FEATURES,
+        features=(*FEATURES, "chatkit") if service.settings.chatkit else FEATURES,
         limits=Limits(),
         model=service.answerers.model_name,
         disclosures=(TRACED,) if service.settings.langsmith_tracing else (),

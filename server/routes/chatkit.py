@@ -1,0 +1,61 @@
+"""Answers the one endpoint of OpenAI's ChatKit element, by the same threads, turns and rules as the rest."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from chatkit.types import (
+    ErrorEvent,
+    ThreadsAddUserMessageReq,
+    ThreadsCreateReq,
+    ThreadsRetryAfterItemReq,
+    ThreadStreamEvent,
+    is_streaming_req,
+)
+from fastapi import APIRouter, Header, Request, Response
+
+from server.chatkit.asking import ask, retry, stream
+from server.chatkit.reading import reply
+from server.chatkit.sent import NotOffered, id_of, message_ids, question_of, read
+from server.problems import Problem
+from server.routes.deps import ServiceDep, SessionDep, TokenDep
+from server.sse import STREAMED
+
+router = APIRouter(tags=["chatkit"])
+
+
+@router.post("/chatkit", response_class=Response, responses=STREAMED)
+async def chatkit(
+    request: Request,
+    service: ServiceDep,
+    session: SessionDep,
+    token: TokenDep,
+    chatkit_frame_instance_id: Annotated[str, Header()] = "",
+    accept_language: Annotated[str, Header()] = "en",
+) -> Response:
+    """Answer a request of the element: with a stream where it asks or asks again, with JSON otherwise.
+
+    What can be refused is refused before a stream begins; what goes wrong later is an event of the stream.
+    """
+    body = await request.body()
+    locale = accept_language.partition(",")[0].partition(";")[0].strip()
+    try:
+        asked = read(body)
+    except NotOffered as refused:
+        if refused.streamed:
+            return stream(_only(ErrorEvent(message=refused.detail)))
+        raise Problem(422, "not_offered", refused.detail) from None
+    match asked:
+        case ThreadsCreateReq() | ThreadsAddUserMessageReq():
+            ids = message_ids(session.id, chatkit_frame_instance_id, body)
+            return await ask(service, session.id, token, question_of(asked), ids, locale)
+        case ThreadsRetryAfterItemReq(params=params):
+            thread_id, question_id = id_of(params.thread_id, "thread"), id_of(params.item_id, "message")
+            return await retry(service, session.id, thread_id, question_id, locale)
+        case _:
+            assert not is_streaming_req(asked), "the other streams are not offered"
+            given = await reply(service, session.id, asked, locale)
+    return Response(given.model_dump_json(exclude_none=True) if given else "{}", media_type="application/json")
+
+
+async def _only(event: ThreadStreamEvent) -> AsyncGenerator[ThreadStreamEvent]:
+    yield event
