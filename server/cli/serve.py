@@ -162,6 +162,8 @@ def _config(application: "partial[FastAPI]", workers: int = 1) -> "uvicorn.Confi
 
 def _application(settings: "Settings", url: str, failed: Callable[[CitesideError], None]) -> "FastAPI":
     """Make the application of a worker, which says where it serves, and drains as soon as it is told to stop."""
+    from uvicorn.config import STARTUP_FAILURE
+
     from server.app import create_app
     from server.logs import configure_logs
     from server.service import open_service
@@ -184,11 +186,15 @@ def _application(settings: "Settings", url: str, failed: Callable[[CitesideError
             failed(error)
             raise
 
-    return create_app(settings, opening=opening)
+    try:
+        return create_app(settings, opening=opening)
+    except CitesideError as error:
+        failed(error)
+        sys.exit(STARTUP_FAILURE)  # else a supervisor would start worker after worker
 
 
 def _tell(error: CitesideError) -> None:
-    print(f"citeside serve: {error}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"citeside serve: {error}\n")  # whole, or the lines of several workers get mixed
 
 
 @contextmanager

@@ -93,3 +93,16 @@ def test_workers_that_cannot_start_say_why_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     told = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     assert told and all(line.startswith("citeside serve: Postgres cannot serve us") for line in told)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_package_that_is_not_installed_is_named_in_one_line(tmp_path: Path, workers: str) -> None:
+    (tmp_path / "chatkit.py").touch()  # hides the package: a module has no `chatkit.types` in it
+    env = os.environ | {"DATABASE_URL": "postgresql://u@127.0.0.1:1/d", "QDRANT_URL": NOWHERE}
+    env |= {"CITESIDE_CHATKIT": "true", "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(
+        _command(tmp_path, "--workers", workers), env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    told = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert told and all(line.startswith("citeside serve: CITESIDE_CHATKIT is on, but") for line in told)
