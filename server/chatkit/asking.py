@@ -22,7 +22,7 @@ from server.logs import log_for
 from server.problems import not_found
 from server.requests import ChatRequest
 from server.service import Service
-from server.sse import sse_response
+from server.sse import PING, sse_response
 from server.wire import TurnOpened
 
 log = log_for(__name__)
@@ -85,16 +85,17 @@ async def retry(
 async def _stream(
     service: Service, session_id: UUID, turn_id: UUID, opening: Opening, locale: str
 ) -> EventSourceResponse:
-    events = service.engine.follow(session_id, turn_id)
+    events = service.engine.follow(session_id, turn_id, silence=PING)
     try:
-        _, opened = await anext(events)
-        assert isinstance(opened, TurnOpened), "a turn tells first which it is"
+        first = await anext(events)
+        assert first and isinstance(first.event, TurnOpened), "a turn tells first which it is"
+        opened = first.event
         before = await opening(opened)
     except BaseException:
         await events.aclose()
         raise
 
-    async def told() -> AsyncGenerator[ThreadStreamEvent]:
+    async def told() -> AsyncGenerator[ThreadStreamEvent | None]:
         for event in before:
             yield event
         yield StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True))
@@ -118,12 +119,13 @@ async def _let_ask_again(service: Service, session_id: UUID, turn_id: UUID) -> N
         log.warning("turn keeps its message id", turn_id=turn_id, exc_info=error)
 
 
-def stream(events: AsyncGenerator[ThreadStreamEvent], turn_id: UUID | None = None) -> EventSourceResponse:
-    """Answer with events, each a frame with nothing but its data, as the element's own server writes them."""
+def stream(events: AsyncGenerator[ThreadStreamEvent | None], turn_id: UUID | None = None) -> EventSourceResponse:
+    """Answer with events, each a frame with nothing but its data, as the element's own server writes them; None is a
+    ping."""
 
     async def frames() -> AsyncGenerator[dict[str, str]]:
         async with aclosing(events):
             async for event in events:
-                yield {"data": event.model_dump_json(exclude_none=True)}
+                yield {"data": event.model_dump_json(exclude_none=True)} if event else {"comment": "ping"}
 
     return sse_response(frames(), turn_id, newline="\n")

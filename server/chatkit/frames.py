@@ -40,19 +40,22 @@ TOGETHER = 0.04
 
 
 async def turn_events(
-    opened: TurnOpened, events: AsyncGenerator[Sent], locale: str
-) -> AsyncGenerator[ThreadStreamEvent]:
-    """Yield what follows on `opened`, from the turn's own events to its end, whatever happens.
+    opened: TurnOpened, events: AsyncGenerator[Sent | None], locale: str
+) -> AsyncGenerator[ThreadStreamEvent | None]:
+    """Yield what follows on `opened`, from the turn's own events to its end, whatever happens; None for a silence.
 
     What goes wrong is told as an event: the element asks all over again when a stream breaks off.
     """
     telling = Telling(opened, locale)
     async with aclosing(events):
         try:
-            async for _, event in events:
-                for told in telling.tell(event):
+            async for sent in events:
+                if sent is None:
+                    yield None
+                    continue
+                for told in telling.tell(sent.event):
                     yield told
-                if isinstance(event, Delta):
+                if isinstance(sent.event, Delta):
                     await asyncio.sleep(TOGETHER)  # what comes meanwhile is read as one
         except Problem as error:
             yield ErrorEvent(message=error.detail)

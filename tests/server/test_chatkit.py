@@ -524,8 +524,8 @@ async def test_a_store_that_goes_away_is_told_in_the_stream(element: Element, mo
 
     follow = TurnEngine.follow
 
-    async def broken(self: TurnEngine, *args: Any) -> AsyncIterator[Any]:
-        events = follow(self, *args)
+    async def broken(self: TurnEngine, *args: Any, **more: Any) -> AsyncIterator[Any]:
+        events = follow(self, *args, **more)
         yield await anext(events)
         await events.aclose()
         raise error
