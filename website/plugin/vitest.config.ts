@@ -8,8 +8,10 @@ const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const stub = (name: string) => file(`test/stubs/${name}.ts`);
 
 export default defineConfig({
+  test: {typecheck: {enabled: true, include: ['test/*.test-d.ts'], tsconfig: 'test/tsconfig.json'}},
   resolve: {
     alias: {
+      '@theme/Citeside': file('src/theme/Citeside'),
       'docusaurus-plugin-citeside/client': file('src/client/index.ts'),
       'docusaurus-plugin-citeside/page': file('src/page'),
       '@docusaurus/Translate': stub('translate'),

@@ -42,6 +42,17 @@ describe('options', () => {
     expect(() => check({apiUrl: 'https://api.test', shortcut})).toThrow(/"shortcut" must be one key/),
   );
 
+  it('take ChatKit with the key of its domain', () => {
+    const options = {apiUrl: 'https://api.test', ui: 'chatkit', domainKey: 'domain_pk_1'} as const;
+    expect(check(options)).toMatchObject(options);
+  });
+
+  it.each([undefined, ''])('say where to get the key that ChatKit needs (%j)', (domainKey) =>
+    expect(() => check({apiUrl: 'https://api.test', ui: 'chatkit', ...(domainKey !== undefined && {domainKey})})).toThrow(
+      /"domainKey" is required with ui: 'chatkit'.*platform\.openai\.com.*localhost/,
+    ),
+  );
+
   it.each([undefined, ''])('stop a production build without an address (%j) with one line', (apiUrl) => {
     vi.stubEnv('NODE_ENV', 'production');
     let stack = '';

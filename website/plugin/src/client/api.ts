@@ -67,6 +67,8 @@ export interface Client {
   rename(threadId: string, title: string): Promise<void>;
   removeThread(threadId: string): Promise<void>;
   feedback(messageId: string, opinion: {rating: 'up' | 'down'; reason?: string; note?: string}): Promise<void>;
+  /** Sends what others made, in the reader's session; the answer may be an error. */
+  fetch(url: string, init: RequestInit): Promise<Response>;
   /** Finds passages without asking a model. */
   search(q: string, scope: {version?: string; locale?: string}): Promise<FoundPassage[]>;
   /** Erases everything of this reader, here and on the server. */
@@ -203,6 +205,16 @@ export function createClient(options: {
     rename: (threadId, title) => act('PATCH', `/threads/${threadId}`, {title}),
     removeThread: (threadId) => act('DELETE', `/threads/${threadId}`),
     feedback: (messageId, opinion) => act('PUT', `/messages/${messageId}/feedback`, opinion),
+    async fetch(url, init) {
+      const as = (token: string): RequestInit => {
+        const headers = new Headers(init.headers);
+        headers.set('authorization', `Bearer ${token}`);
+        return {...init, headers, credentials: 'omit'};
+      };
+      const token = await session.token();
+      const response = await fetched(url, as(token));
+      return response.status === 401 ? fetched(url, as(await session.token(token))) : response;
+    },
     search: (q, {version, locale}) => get<SearchAnswer>('/search', {q, version, locale}).then(({data}) => data),
     async forget() {
       const token = session.stored();

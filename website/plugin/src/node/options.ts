@@ -4,6 +4,8 @@ import {Joi} from '@docusaurus/utils-validation';
 
 import type {PanelOptions} from '../page/options';
 
+const REGISTER = 'https://platform.openai.com/settings/organization/security/domain-allowlist';
+
 /** What a site writes into its configuration. */
 export type Options = Partial<PanelOptions>;
 
@@ -19,7 +21,12 @@ export const schema = Joi.object<Settings>({
       '"apiUrl" must be the address of your Citeside server, for example "https://api.example.com": ' +
       'http or https, without user name, query and #. It is {:#value}',
   }),
-  ui: Joi.string().valid('builtin').default('builtin'),
+  ui: Joi.string().valid('builtin', 'chatkit').default('builtin'),
+  domainKey: Joi.string().empty('').when('ui', {is: 'chatkit', then: Joi.required()}).messages({
+    'any.required':
+      `"domainKey" is required with ui: 'chatkit'. OpenAI gives it to a domain that is registered at ${REGISTER}; ` +
+      'on localhost any text does, for example "localhost"',
+  }),
   shortcut: Joi.alternatives(Joi.string().custom(shortcut), Joi.valid(false))
     .default('mod+i')
     .messages({

@@ -50,7 +50,7 @@ function start({disabledRoutes, labels, shortcut}: PanelOptions): void {
   let timer = 0;
 
   function load() {
-    return (loading ??= import(/* webpackChunkName: "citeside" */ './lazy').then(
+    return (loading ??= import(/* webpackChunkName: "citeside" */ '@citeside/ui').then(
       ({mount, capture}) => {
         host = document.createElement('div');
         document.body.append(host);

@@ -1,10 +1,11 @@
 // Where the reader writes: the question, the quoted text it is about, and the button that sends or stops.
 
-import {memo, useLayoutEffect} from 'react';
+import {useLayoutEffect} from 'react';
 import type {RefObject} from 'react';
 import {codePoints} from 'docusaurus-plugin-citeside/client';
 import type {Quote} from 'docusaurus-plugin-citeside/client';
 import {label} from './labels';
+import {QuoteChip} from './QuoteChip';
 
 const NEAR = 200; // code points left when the counter shows
 
@@ -71,18 +72,3 @@ export function Composer({input, draft, setDraft, quote, removeQuote, limit, run
     </form>
   );
 }
-
-const QuoteChip = memo(function QuoteChip({quote, remove}: {quote: Quote; remove(): void}) {
-  return (
-    <section className="citeside-chip" aria-label={label('quote')}>
-      <blockquote tabIndex={0}>{quote.text}</blockquote>
-      <div className="citeside-chip-foot">
-        <span>{label('quoteOnly')}</span>
-        <span className="citeside-muted">{label('characters', {count: codePoints(quote.text).toLocaleString()})}</span>
-        <button type="button" className="citeside-small" onClick={remove}>
-          {label('removeQuote')}
-        </button>
-      </div>
-    </section>
-  );
-});
