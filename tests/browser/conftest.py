@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.chatkit import CDN
 from tests.browser.model import Model
 from tests.browser.other_site import build_other_site
 from tests.browser.panel import Panel
@@ -33,7 +34,8 @@ def building(
 
 @pytest.fixture
 def other(building: Future[str], panel: Panel) -> Panel:
-    """The panel on a page of the other site."""
+    """The panel on a page of the other site, where OpenAI's script is blocked and ChatKit gives way to it."""
+    panel.page.route(f"{CDN}/**", lambda route: route.abort())
     panel.visit(building.result())
     return panel
 

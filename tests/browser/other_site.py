@@ -1,4 +1,4 @@
-"""A site as others have it: the Dutch of ours, with a Root, a widget and an ejected panel of its own."""
+"""A site as others have it: the Dutch of ours, with ChatKit, and a Root, a widget and an ejected panel of its own."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from server.cli.child import run_to_its_end
 from server.cli.site import WEBSITE
+from tests.browser.chatkit import CDN
 from tests.browser.stack import Stack, guard
 
 SOURCE = Path(__file__).parent / "site"
@@ -32,7 +33,7 @@ def build_other_site(stack: Stack, folder: Path) -> str:
     assert TITLE in panel.read_text()
     panel.write_text(panel.read_text().replace(TITLE, CHANGED))
     _docusaurus(folder, env, "build", "--locale", "nl", "--no-minify", "--out-dir", "build")
-    guard(folder / "build", stack.api)
+    guard(folder / "build", stack.api, CDN)
     (folder / "build").rename(stack.folder / "nl")
     return "nl/docs/"
 

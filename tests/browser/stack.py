@@ -59,7 +59,11 @@ def open_stack() -> Iterator[Stack]:
         building = stack.enter_context(ThreadPoolExecutor(1)).submit(build_own_site, origin, BASE_URL, api)
         stack.enter_context(chdir(folder))  # away from the `.env` of whoever runs this
         data = folder / "data"
-        env = dict.fromkeys(_UNSET, "") | {"OPENAI_BASE_URL": model.url, "CITESIDE_CORS_ORIGINS": origin}
+        env = dict.fromkeys(_UNSET, "") | {
+            "OPENAI_BASE_URL": model.url,
+            "CITESIDE_CORS_ORIGINS": origin,
+            "CITESIDE_CHATKIT": "true",
+        }
         server = stack.enter_context(child_server(data, "--port", "0", env=env))
         wire.upstream = ("127.0.0.1", int(server.rpartition(":")[2]))
         chromium = stack.enter_context(sync_playwright()).chromium
@@ -73,12 +77,12 @@ def open_stack() -> Iterator[Stack]:
         yield Stack(origin + BASE_URL, site, api, wire, model, browser)
 
 
-def guard(pages: Path, api: str) -> None:
+def guard(pages: Path, *allowed: str) -> None:
     """Write the Content-Security-Policy that our docs recommend into the pages of a folder, by the docs' own script."""
     guide = (WEBSITE / "docs/guides/panel.md").read_text()
     [script] = re.findall(r'```js title="policy.mjs"\n(.*?)```', guide, re.DOTALL)
     npm_with_packages()  # which also finds Node
-    subprocess.run(["node", "--input-type=module", "-", pages, api], input=script, text=True, check=True)
+    subprocess.run(["node", "--input-type=module", "-", pages, *allowed], input=script, text=True, check=True)
 
 
 def _free(wanted: int) -> int:

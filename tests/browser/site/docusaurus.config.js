@@ -1,4 +1,4 @@
-// A site as others have it: with a Root of its own, another plugin that puts a widget on every page, and languages.
+// A site as others have it: ChatKit, a Root of its own, another plugin that puts a widget on every page, and languages.
 
 module.exports = {
   title: 'Another site',
@@ -9,5 +9,5 @@ module.exports = {
   i18n: {defaultLocale: 'en', locales: ['en', 'nl']},
   future: {v4: true, faster: true},
   presets: [['classic', {blog: false, pages: false, sitemap: false}]],
-  plugins: [['citeside', {apiUrl: process.env.CITESIDE_API_URL}], './widget'],
+  plugins: [['citeside', {apiUrl: process.env.CITESIDE_API_URL, ui: 'chatkit', domainKey: 'localhost'}], './widget'],
 };

@@ -27,7 +27,7 @@ export default function mount(host: HTMLElement, controls: Controls): PanelHandl
 
   async function replace(reason: string, request: Request): Promise<void> {
     console.warn(`Citeside: ChatKit cannot be shown: ${reason}. ${HINT}`);
-    const {default: mountBuiltin} = await import(/* webpackChunkName: "citeside-builtin" */ '@theme/Citeside');
+    const {default: mountBuiltin} = await import('@theme/Citeside');
     const open = chat.current?.isOpen();
     root.unmount();
     panel = {current: mountBuiltin(host, controls)};
