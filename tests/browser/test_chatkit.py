@@ -157,6 +157,20 @@ def test_a_thread_that_was_deleted_elsewhere_is_left(chatkit: ChatKit) -> None:
     chatkit.shows(QUESTION, ANSWER)
 
 
+def test_without_a_network_the_next_opening_tries_again(other: Panel) -> None:
+    page = other.page
+    other.launcher.hover()
+    expect(page.locator("[role=dialog]")).to_be_attached()
+    page.route("**/*.js", lambda route: route.abort())
+    with page.expect_event("requestfailed", lambda request: request.url.startswith(other.stack.site)):
+        other.launcher.click()
+    page.unroute("**/*.js")
+    other.button("Close").click()
+    other.open()
+    other.ask(QUESTION)
+    other.shows(ANSWER)
+
+
 @pytest.mark.parametrize("blocked", [True, False], ids=["blocked", "silent"])
 def test_the_built_in_panel_takes_over_where_the_element_does_not_come(other: Panel, blocked: bool) -> None:
     page = other.page

@@ -7,12 +7,12 @@ import {afterEach, beforeAll, beforeEach, expect, test, vi} from 'vitest';
 import type {PanelHandle} from '../src/page/panel';
 
 const built = vi.hoisted(() => ({open: vi.fn(), mount: vi.fn()}));
-const server = vi.hoisted(() => ({features: ['chatkit']}));
+const server = vi.hoisted(() => ({features: ['chatkit'], disclosures: []}));
 vi.mock('@theme/Citeside', () => ({default: built.mount}));
 vi.mock('../src/client', async (original) => ({
   ...(await original<object>()),
   browserStore: () => null,
-  createClient: () => ({config: async () => ({features: server.features, disclosures: []}), current: {threadId: null, set: () => {}}}),
+  createClient: () => ({config: async () => server, current: {threadId: null, set: () => {}}}),
 }));
 vi.mock('../src/page/passage', () => ({reveal: vi.fn(), revealWanted: vi.fn()}));
 

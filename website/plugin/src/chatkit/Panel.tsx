@@ -11,12 +11,17 @@ import {label} from '../theme/Citeside/labels';
 import {QuoteChip} from '../theme/Citeside/QuoteChip';
 import {type Chat, startChat} from './chat';
 
+export interface ChatHandle extends PanelHandle {
+  /** What the panel was opened with, as far as it still stands. */
+  request(): Request;
+}
+
 interface Props {
-  ref: Ref<PanelHandle>;
+  ref: Ref<ChatHandle>;
   client: Client;
   onClose(): void;
-  /** Called when the element cannot come, with what the panel was opened with. */
-  onFailure(reason: string, request: Request): void;
+  /** Called when the element cannot come. */
+  onFailure(reason: string): void;
 }
 
 export function Panel({ref, client, onClose, onFailure}: Props) {
@@ -43,13 +48,13 @@ export function Panel({ref, client, onClose, onFailure}: Props) {
         quote: () => latest.current,
         onReady: () => setReady(true),
         onOtherThread: () => setQuote(null),
-        onFailure: (reason) =>
-          onFailure(reason, {...(latest.current && {quote: latest.current}), ...(draft.current !== undefined && {draft: draft.current})}),
+        onFailure,
       });
       chat.current.take(request);
     },
     close,
     isOpen: () => open,
+    request: () => ({...(latest.current && {quote: latest.current}), ...(draft.current !== undefined && {draft: draft.current})}),
   }));
 
   function close() {

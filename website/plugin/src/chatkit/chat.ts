@@ -50,7 +50,7 @@ export function startChat(slot: HTMLElement, {client, quote, onReady, onOtherThr
 
   /** Tell the element all its options, now that some are others. */
   function configure(): void {
-    if (customElements.get('openai-chatkit')) {
+    if (!failed && customElements.get('openai-chatkit')) {
       element.setOptions(chatKitOptions({fetch, threadId: initial, disclosures}));
     }
   }
@@ -85,9 +85,9 @@ export function startChat(slot: HTMLElement, {client, quote, onReady, onOtherThr
   slot.append(element);
   colours.observe(document.documentElement, {attributeFilter: ['data-theme']});
   void customElements.whenDefined('openai-chatkit').then(configure);
-  document.head.append(
-    Object.assign(document.createElement('script'), {src: SCRIPT, async: true, onerror: () => fail(`${SCRIPT} did not load`)}),
-  );
+  const script = Object.assign(document.createElement('script'), {src: SCRIPT, async: true});
+  script.onerror = () => fail(`${SCRIPT} did not load`);
+  document.head.append(script);
   client.config().then(
     ({features, disclosures: notices}) => {
       if (!features.includes('chatkit')) {
@@ -108,7 +108,11 @@ export function startChat(slot: HTMLElement, {client, quote, onReady, onOtherThr
       if (quote || draft !== undefined) {
         order((chat) => chat.setComposerValue({...(quote && {reply: quote.text}), ...(draft !== undefined && {text: draft})}));
       }
-      order((chat) => chat.focusComposer());
+      order(async (chat) => {
+        if (!slot.closest('[hidden]')) {
+          await chat.focusComposer();
+        }
+      });
     },
     removeQuote: () => order((chat) => chat.setComposerValue({reply: ''})),
   };

@@ -5,12 +5,12 @@ import {flushSync} from 'react-dom';
 import {createRoot} from 'react-dom/client';
 
 import {browserStore, createClient} from '../client';
-import type {Controls, PanelHandle, Request} from '../page/panel';
+import type {Controls, PanelHandle} from '../page/panel';
 import {revealWanted} from '../page/passage';
 import {options} from '../page/site';
 import {adopt} from '../page/style';
 import {css} from '../theme/Citeside/styles';
-import {Panel} from './Panel';
+import {type ChatHandle, Panel} from './Panel';
 
 const FILLING = '.citeside-chatkit { flex: 1; min-height: 0; } .citeside-chatkit > * { display: block; width: 100%; height: 100%; }';
 const HINT =
@@ -19,27 +19,43 @@ const HINT =
 
 export default function mount(host: HTMLElement, controls: Controls): PanelHandle {
   const client = createClient({apiUrl: options().apiUrl, store: browserStore()});
-  const chat = createRef<PanelHandle>();
-  let panel = chat;
+  const chat = createRef<ChatHandle>();
+  let builtin: PanelHandle | undefined;
+  let failed = false;
   const root = createRoot(host);
   adopt(css + FILLING);
   void revealWanted();
 
-  async function replace(reason: string, request: Request): Promise<void> {
+  function onFailure(reason: string): void {
+    failed = true;
     console.warn(`Citeside: ChatKit cannot be shown: ${reason}. ${HINT}`);
-    const {default: mountBuiltin} = await import('@theme/Citeside');
-    const open = chat.current?.isOpen();
-    root.unmount();
-    panel = {current: mountBuiltin(host, controls)};
-    if (open) {
-      panel.current?.open(request);
+    void replace();
+  }
+
+  async function replace(): Promise<void> {
+    // With the element the network may be gone: then the next opening tries again.
+    const theme = await import('@theme/Citeside').catch(() => null);
+    const {current} = chat;
+    if (theme && current) {
+      const [open, request] = [current.isOpen(), current.request()];
+      root.unmount();
+      builtin = theme.default(host, controls);
+      if (open) {
+        builtin.open(request);
+      }
     }
   }
 
-  flushSync(() => root.render(<Panel ref={chat} client={client} onClose={controls.onClose} onFailure={(...why) => void replace(...why)} />));
+  flushSync(() => root.render(<Panel ref={chat} client={client} onClose={controls.onClose} onFailure={onFailure} />));
+  const panel = () => builtin ?? chat.current;
   return {
-    open: (request) => panel.current?.open(request),
-    close: () => panel.current?.close(),
-    isOpen: () => panel.current?.isOpen() ?? false,
+    open(request) {
+      panel()?.open(request);
+      if (failed && !builtin) {
+        void replace();
+      }
+    },
+    close: () => panel()?.close(),
+    isOpen: () => panel()?.isOpen() ?? false,
   };
 }

@@ -16,7 +16,7 @@ const PACKAGE = path.join(__dirname, '..', '..');
 const FRONT_END = {builtin: 'page', chatkit: 'chatkit'};
 const ADDRESS_MISSING = `${NAME}: no apiUrl. Set the environment variable CITESIDE_API_URL to the address of your Citeside server and pass it on: apiUrl: process.env.CITESIDE_API_URL`;
 
-export default function citeside(context: LoadContext, {id: _, ...options}: Settings): Plugin {
+export default function citeside(context: LoadContext, {id: _, ui, ...options}: Settings): Plugin {
   if (!options.apiUrl) {
     return {name: NAME};
   }
@@ -24,7 +24,7 @@ export default function citeside(context: LoadContext, {id: _, ...options}: Sett
     name: NAME,
     contentLoaded: ({actions}) => actions.setGlobalData(options),
     // A site builds the front end that it chose, and nothing of the other.
-    configureWebpack: () => ({resolve: {alias: {'@citeside/ui': path.join(PACKAGE, 'lib', FRONT_END[options.ui], 'lazy.js')}}}),
+    configureWebpack: () => ({resolve: {alias: {'@citeside/ui': path.join(PACKAGE, 'lib', FRONT_END[ui], 'lazy.js')}}}),
     getClientModules: () => [path.join(PACKAGE, 'lib', 'page', 'module.js')],
     getThemePath: () => path.join(PACKAGE, 'lib', 'theme'),
     getTypeScriptThemePath: () => path.join(PACKAGE, 'src', 'theme'),

@@ -6,11 +6,16 @@ import type {PanelOptions} from '../page/options';
 
 const REGISTER = 'https://platform.openai.com/settings/organization/security/domain-allowlist';
 
+/** Which front end a site is built with; its pages need not be told. */
+interface FrontEnd {
+  ui: 'builtin' | 'chatkit';
+}
+
 /** What a site writes into its configuration. */
-export type Options = Partial<PanelOptions>;
+export type Options = Partial<PanelOptions & FrontEnd>;
 
 /** Checked options; without `apiUrl` the plugin is off. */
-export type Settings = Omit<PanelOptions, 'apiUrl'> & {id: string; apiUrl?: string};
+export type Settings = Omit<PanelOptions, 'apiUrl'> & FrontEnd & {id: string; apiUrl?: string};
 
 const MODIFIERS = ['mod', 'alt', 'shift'];
 

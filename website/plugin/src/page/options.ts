@@ -3,8 +3,6 @@
 export interface PanelOptions {
   /** Address of the Citeside server, without a slash at its end. */
   apiUrl: string;
-  /** Which front end the build took. */
-  ui: 'builtin' | 'chatkit';
   /** What OpenAI gave the site's domain; ChatKit does not load without it. */
   domainKey?: string;
   /** `mod`, `alt`, `shift` in this order and a key, joined by `+`; `mod` is Ctrl or Cmd. */

@@ -2,6 +2,6 @@
 
 export default {
   'docusaurus-plugin-citeside': {
-    default: {apiUrl: 'http://api.test', ui: 'builtin', shortcut: 'mod+i', starters: [], labels: {}, disabledRoutes: []},
+    default: {apiUrl: 'http://api.test', shortcut: 'mod+i', starters: [], labels: {}, disabledRoutes: []},
   },
 };
