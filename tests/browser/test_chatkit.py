@@ -11,6 +11,7 @@ from playwright.sync_api import ConsoleMessage, expect
 from tests.browser.chatkit import CDN, SCRIPT, ChatKit, stand_in
 from tests.browser.model import HOLD, Model
 from tests.browser.panel import Panel
+from tests.browser.test_access import PANEL, violations
 
 QUESTION = "How long does a session last?"
 ANSWER = "A session lasts 30 days."
@@ -111,6 +112,17 @@ def test_the_element_follows_the_colours_of_the_site_and_keeps_its_other_options
     assert chatkit.options() == before | {"theme": {"colorScheme": "dark"}}
 
 
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_no_violation_around_the_element(chatkit: ChatKit, colours: str) -> None:
+    panel = chatkit.panel
+    panel.page.emulate_media(color_scheme=colours)  # pyright: ignore[reportArgumentType]
+    panel.page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", colours)
+    panel.drag("A kettle holds two litres.")
+    panel.page.get_by_role("button", name="Ask about this").click()
+    expect(chatkit.box).to_be_focused()
+    assert violations(panel.page, PANEL) == []
+
+
 def test_a_thread_is_kept_over_a_reload_and_is_that_of_the_built_in_panel(chatkit: ChatKit, model: Model) -> None:
     panel = chatkit.panel
     model.says("A session lasts ", HOLD, "30 days.")
@@ -155,20 +167,6 @@ def test_a_thread_that_was_deleted_elsewhere_is_left(chatkit: ChatKit) -> None:
     panel.page.wait_for_function("key => localStorage.getItem(key) === null", arg=f"citeside:{panel.stack.api}:thread")
     chatkit.ask(QUESTION)
     chatkit.shows(QUESTION, ANSWER)
-
-
-def test_without_a_network_the_next_opening_tries_again(other: Panel) -> None:
-    page = other.page
-    other.launcher.hover()
-    expect(page.locator("[role=dialog]")).to_be_attached()
-    page.route("**/*.js", lambda route: route.abort())
-    with page.expect_event("requestfailed", lambda request: request.url.startswith(other.stack.site)):
-        other.launcher.click()
-    page.unroute("**/*.js")
-    other.button("Close").click()
-    other.open()
-    other.ask(QUESTION)
-    other.shows(ANSWER)
 
 
 @pytest.mark.parametrize("blocked", [True, False], ids=["blocked", "silent"])

@@ -6,9 +6,12 @@ import {afterEach, beforeAll, beforeEach, expect, test, vi} from 'vitest';
 
 import type {PanelHandle} from '../src/page/panel';
 
-const built = vi.hoisted(() => ({open: vi.fn(), mount: vi.fn()}));
+const built = vi.hoisted(() => ({open: vi.fn(), mount: vi.fn(), away: true}));
 const server = vi.hoisted(() => ({features: ['chatkit'], disclosures: []}));
-vi.mock('@theme/Citeside', () => ({default: built.mount}));
+vi.mock('@theme/Citeside', () => {
+  if (built.away) throw new Error('Loading chunk 7 failed.');
+  return {default: built.mount};
+});
 vi.mock('../src/client', async (original) => ({
   ...(await original<object>()),
   browserStore: () => null,
@@ -57,6 +60,17 @@ test('nothing of OpenAI is loaded before the panel is opened, and once then', as
   ]);
 });
 
+test('without a network the next opening tries again', async () => {
+  await opened();
+  await act(async () => void script()!.dispatchEvent(new Event('error')));
+  await passes(60_000);
+  expect([built.mount.mock.calls, warn.mock.calls.length]).toEqual([[], 1]);
+  await act(async () => panel.close());
+  built.away = false;
+  await opened({draft: 'How many?'});
+  expect([built.open.mock.calls, warn.mock.calls.length]).toEqual([[[{draft: 'How many?'}]], 1]);
+});
+
 test('a script that does not load brings the built-in panel, with the quote and the draft', async () => {
   await opened({quote: QUOTE});
   await opened({draft: 'How many?'});
@@ -64,7 +78,7 @@ test('a script that does not load brings the built-in panel, with the quote and 
   await passes(60_000);
   expect(built.mount.mock.calls).toEqual([[host, expect.anything()]]);
   expect(built.open.mock.calls).toEqual([[{quote: QUOTE, draft: 'How many?'}]]);
-  expect(warn.mock.calls).toEqual([[expect.stringMatching(/^Citeside: ChatKit cannot be shown: .*chatkit\.js did not load\. .*domain-allowlist$/)]]);
+  expect(warn.mock.calls).toEqual([[expect.stringMatching(/^Citeside: the built-in panel takes .*chatkit\.js did not load\. .*domain-allowlist$/)]]);
 });
 
 test('an element without a frame after 10 s is given up', async () => {
@@ -98,5 +112,5 @@ test('a server that does not speak the protocol is named', async () => {
   await opened();
   await passes(0);
   expect(built.mount).toHaveBeenCalledTimes(1);
-  expect(warn.mock.calls).toEqual([[expect.stringContaining('set CITESIDE_CHATKIT=true')]]);
+  expect(warn.mock.calls).toEqual([[expect.stringMatching(/protocol\. Set CITESIDE_CHATKIT=true there\.$/)]]);
 });

@@ -10,6 +10,9 @@ import {chatKitOptions} from './options';
 import {ordersOf} from './orders';
 
 const SCRIPT = 'https://cdn.platform.openai.com/deployments/chatkit/chatkit.js';
+const REGISTER =
+  'Outside localhost OpenAI must know this domain, and the option domainKey must be its key: ' +
+  'https://platform.openai.com/settings/organization/security/domain-allowlist';
 /** After this time an element without its frame is taken for one that will never have it: a refused one says nothing. */
 const PATIENCE_MS = 10_000;
 
@@ -69,7 +72,7 @@ export function startChat(slot: HTMLElement, {client, quote, onReady, onOtherThr
   const colours = new MutationObserver(configure);
   const watchdog = setTimeout(() => {
     if (!element.shadowRoot?.querySelector('iframe')) {
-      fail(`it had no frame after ${PATIENCE_MS / 1000} s`);
+      fail(`it had no frame after ${PATIENCE_MS / 1000} s. ${REGISTER}`);
     }
   }, PATIENCE_MS);
 
@@ -86,12 +89,12 @@ export function startChat(slot: HTMLElement, {client, quote, onReady, onOtherThr
   colours.observe(document.documentElement, {attributeFilter: ['data-theme']});
   void customElements.whenDefined('openai-chatkit').then(configure);
   const script = Object.assign(document.createElement('script'), {src: SCRIPT, async: true});
-  script.onerror = () => fail(`${SCRIPT} did not load`);
+  script.onerror = () => fail(`${SCRIPT} did not load. ${REGISTER}`);
   document.head.append(script);
   client.config().then(
     ({features, disclosures: notices}) => {
       if (!features.includes('chatkit')) {
-        fail('the server does not speak its protocol, set CITESIDE_CHATKIT=true there');
+        fail('the server does not speak its protocol. Set CITESIDE_CHATKIT=true there.');
       } else if (notices.length) {
         disclosures = notices.map(({detail}) => detail);
         configure();

@@ -13,9 +13,6 @@ import {css} from '../theme/Citeside/styles';
 import {type ChatHandle, Panel} from './Panel';
 
 const FILLING = '.citeside-chatkit { flex: 1; min-height: 0; } .citeside-chatkit > * { display: block; width: 100%; height: 100%; }';
-const HINT =
-  'The built-in panel takes its place. Outside localhost OpenAI must know this domain, and domainKey must be its key: ' +
-  'https://platform.openai.com/settings/organization/security/domain-allowlist';
 
 export default function mount(host: HTMLElement, controls: Controls): PanelHandle {
   const client = createClient({apiUrl: options().apiUrl, store: browserStore()});
@@ -28,7 +25,7 @@ export default function mount(host: HTMLElement, controls: Controls): PanelHandl
 
   function onFailure(reason: string): void {
     failed = true;
-    console.warn(`Citeside: ChatKit cannot be shown: ${reason}. ${HINT}`);
+    console.warn(`Citeside: the built-in panel takes the place of ChatKit: ${reason}`);
     void replace();
   }
 
