@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 
+from evals.built import BASE_URL, Part, write_page
 from evals.external import Figure, Tell, rows
-from evals.external.built import BASE_URL, Part, write_page
 from graph.types import Passage, Scope
 from persistence.embeddings import Embedder, open_embedder
 from persistence.index import PassageIndex, open_index

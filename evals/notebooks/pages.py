@@ -3,14 +3,14 @@
 import asyncio
 import re
 import tempfile
-from html import escape
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from platformdirs import user_cache_dir
 
+from evals.built import Part, write_page
 from graph.errors import ConfigurationError
 from persistence.embeddings import open_embedder
 from persistence.ingest import ingest
@@ -46,29 +46,23 @@ def _index(data_dir: Path) -> None:
     with tempfile.TemporaryDirectory() as build:
         for source in sources:
             route = source.relative_to(DOCS.parent).with_suffix("").as_posix().removesuffix("/index")
-            page = Path(build) / route / "index.html"
-            page.parent.mkdir(parents=True, exist_ok=True)
-            page.write_text(_as_built(source.read_text(encoding="utf-8"), route), encoding="utf-8")
+            title, *parts = _parts(source.read_text(encoding="utf-8"))
+            opening = Part("", "", 1, title.markdown)
+            write_page(Path(build), f"{route}/", title.heading, [opening, *parts], base_url=BASE_URL)
         ingest(build, data_dir=data_dir, embedder=embedder, base_url=BASE_URL)
 
 
-def _as_built(markdown: str, route: str) -> str:
-    """Return a page as Docusaurus would build it, as far as ingest looks at it."""
-    _, _, body = markdown.split("---\n", 2)  # front matter: the title stands in the page too
-    parser = MarkdownIt("commonmark").enable("table")
-    tokens = parser.parse(body)
-    for opening, inline in pairwise(tokens):
-        if opening.type == "heading_open":
-            opening.attrSet("id", _anchor(inline))
-    return (
-        '<!doctype html><html lang=en class="docs-wrapper plugin-docs docs-doc-page"><head>'
-        "<meta name=docusaurus_locale content=en><meta name=docusaurus_tag content=docs-default-current>"
-        "<meta name=docsearch:version content=current>"
-        f"<link rel=canonical href={escape(BASE_URL + route)}/></head>"
-        f"<body><main><div class=theme-doc-markdown>{parser.renderer.render(tokens, parser.options, {})}</div></main>"
-    )
+def _parts(markdown: str) -> Iterator[Part]:
+    """Yield a page cut at its headings, the first of which is its title."""
+    _, _, body = markdown.split("---\n", 2)
+    lines = body.splitlines()
+    tokens = pairwise(MarkdownIt("commonmark").parse(body))
+    headings = [(o.map[0], int(o.tag[1]), t.content) for o, t in tokens if o.type == "heading_open" and o.map]
+    ends = [*(at for at, _, _ in headings[1:]), len(lines)]
+    for (at, level, heading), end in zip(headings, ends, strict=True):
+        yield Part(_anchor(heading), heading, level, "\n".join(lines[at + 1 : end]))
 
 
-def _anchor(heading: Token) -> str:
+def _anchor(heading: str) -> str:
     """Return the id Docusaurus gives a heading: its words in lower case, joined by hyphens."""
-    return re.sub(r"[^\w\- ]", "", heading.content.lower()).replace(" ", "-")
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

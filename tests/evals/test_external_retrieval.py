@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evals.built import Part, write_page
 from evals.external import DataUnusable
-from evals.external.built import Part, write_page
 from evals.external.retrieval import SETS, Asked, measure, run, score
 from evals.fit.floor import Case, collect, fit, left_out, refused, report
 from persistence.pages import read_page

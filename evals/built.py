@@ -27,8 +27,8 @@ class Part:
     markdown: str
 
 
-def write_page(folder: Path, path: str, title: str, parts: Iterable[Part]) -> None:
-    """Write a page of the current version in English at `path` below a build folder."""
+def write_page(folder: Path, path: str, title: str, parts: Iterable[Part], *, base_url: str = BASE_URL) -> None:
+    """Write a page of the current version in English at `path` below a build folder that `base_url` shows."""
     body = "".join(map(_part, parts))
     file = folder / path / "index.html"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def write_page(folder: Path, path: str, title: str, parts: Iterable[Part]) -> No
         '<!doctype html><html lang=en class="plugin-docs plugin-id-default docs-doc-page"><head>'
         f"<title>{escape(title)}</title><meta name=docusaurus_locale content=en>"
         "<meta name=docusaurus_tag content=docs-default-current><meta name=docsearch:version content=current>"
-        f'<link rel=canonical href="{BASE_URL}{path}"></head><body><main><article>'
+        f'<link rel=canonical href="{base_url}{path}"></head><body><main><article>'
         f"<div class=theme-doc-markdown><h1>{escape(title)}</h1>{body}</div></article></main></body></html>",
         encoding="utf-8",
     )
