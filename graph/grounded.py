@@ -163,9 +163,11 @@ class Grounded:
 
     def _search_notices(self, cited: Sequence[Passage], state: ToCheck) -> list[Notice]:
         notices: list[Notice] = []
-        wanted = state["scope"].locale
-        if wanted and any(p.locale not in {wanted, None} for p in cited):
-            notices.append(Notice(code="scope_fallback", detail=say("notice_scope_fallback", state["locale"])))
+        scope, versions = state["scope"], {p.version for p in cited} - {None}
+        if scope.locale and any(p.locale not in {scope.locale, None} for p in cited):
+            notices.append(Notice(code="scope_fallback", detail=say("notice_other_language", state["locale"])))
+        elif scope.version and versions and scope.version not in versions:
+            notices.append(Notice(code="scope_fallback", detail=say("notice_other_version", state["locale"])))
         if self.keywords_only:
             notices.append(Notice(code="keywords_only", detail=say("notice_keywords_only", state["locale"])))
         return notices

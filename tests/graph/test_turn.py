@@ -35,7 +35,15 @@ from tests.graph.stand_ins import Finds, ForbiddenRetriever, SaysClaims, SaysPie
 pytestmark = pytest.mark.anyio
 
 
-def passage(name: str, text: str, score: float = 0.9, *, coverage: float = 1.0, locale: str | None = "en") -> Passage:
+def passage(
+    name: str,
+    text: str,
+    score: float = 0.9,
+    *,
+    coverage: float = 1.0,
+    locale: str | None = "en",
+    version: str | None = None,
+) -> Passage:
     return Passage(
         id=name,
         url=f"https://d/{name}#a",
@@ -46,6 +54,7 @@ def passage(name: str, text: str, score: float = 0.9, *, coverage: float = 1.0, 
         score=score,
         coverage=coverage,
         locale=locale,
+        version=version,
     )
 
 
@@ -229,7 +238,18 @@ async def test_without_a_model_the_reader_is_told() -> None:
 async def test_a_reader_is_told_of_pages_in_another_language(wanted: str | None, found: str | None, told: bool) -> None:
     turn = graph(Finds([passage("limits", LIMITS.text, locale=found)]), "15 pages [1].")
     answer, _ = await run(turn, GroundedQuestion(question=QUESTION, scope=Scope(locale=wanted), locale="de"))
-    notice = Notice(code="scope_fallback", detail=say("notice_scope_fallback", "de"))
+    notice = Notice(code="scope_fallback", detail=say("notice_other_language", "de"))
+    assert answer.notices == ((notice,) if told else ())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "told"),
+    [("2.0", "1.0", True), ("2.0", "2.0", False), ("2.0", None, False), (None, "1.0", False)],
+)
+async def test_a_reader_is_told_of_pages_of_another_version(wanted: str | None, found: str | None, told: bool) -> None:
+    turn = graph(Finds([passage("limits", LIMITS.text, version=found)]), "15 pages [1].")
+    answer, _ = await run(turn, GroundedQuestion(question=QUESTION, scope=Scope(version=wanted)))
+    notice = Notice(code="scope_fallback", detail=say("notice_other_version", "en"))
     assert answer.notices == ((notice,) if told else ())
 
 
