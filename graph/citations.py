@@ -21,6 +21,8 @@ _MARKUP = re.compile(
     r"!?\[(?![\d\s,;]+\])(?P<words>[^\[\]]{0,300})\]\((?:[^()]|\([^()]*\)){0,1000}\)|(?P<tag><[A-Za-z/!][^<>`]{0,1000}>)"
 )
 """A link, an image or a tag, whichever begins first."""
+_SIGNS = re.compile(r"[\[\]【】<!]")
+"""Without any of these there is neither a marker nor markup: most pieces have none, and each costs four searches."""
 _TAG_BEGUN = re.compile(r"<(?=[A-Za-z/!?])")
 _MARKUP_BEGUN = re.compile(
     r"!\Z|!?\[(?![\d\s,;]+\])[^\[\]]{0,300}(?:\](?:\((?:[^()]|\([^()]*\)){0,1000}(?:\([^()]*)?)?)?\Z"
@@ -142,6 +144,8 @@ class MarkerGate:
 
         So are links taken apart that are nested or broken in a way that only a browser makes sense of.
         """
+        if "]" not in text and "]" not in self._row and "]" not in out:
+            return text
         row = (self._row + out).rpartition("\n")[2]
         named = _TARGET.sub(lambda name: f"{name[0]} ", row + text)[len(row) :]
         behind = " " if row[-1:] == "]" and text[:1] == "(" else ""
@@ -150,6 +154,8 @@ class MarkerGate:
 
 def _plain_text(prose: str) -> str:
     """Return prose without images, with the words of links alone, and with tags shown as code."""
+    if not _SIGNS.search(prose):
+        return prose
     out = ""
     at = 0
     for found in _MARKUP.finditer(prose):
@@ -164,6 +170,8 @@ def _plain_text(prose: str) -> str:
 
 def _begun(prose: str) -> int | None:
     """Return where at the end of `prose` something begins that more text may complete."""
+    if not _SIGNS.search(prose):
+        return len(prose) - 1 if prose.endswith(" ") else None
     whole = _MARKUP.sub(lambda found: "x" * len(found[0]), prose)
     return min((m.start() for m in (_BEGUN.search(whole), _MARKUP_BEGUN.search(whole)) if m), default=None)
 
