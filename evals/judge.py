@@ -5,18 +5,23 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from langchain_openai import ChatOpenAI
+from openai import OpenAIError
 from openevals.llm import create_async_llm_as_judge
 from openevals.prompts import RAG_GROUNDEDNESS_PROMPT
 from pydantic import SecretStr
 
 from evals.results import Results, Row, summarise
+from graph.errors import CitesideError
 from server.settings import Settings
 
 AT_ONCE = 4
 
 
 async def judged(results: Results, settings: Settings, model: str) -> Results:
-    """Return the results with the judge's scores; without a key they stay as they are, which says "not measured"."""
+    """Return the results with the judge's scores; without a key they stay as they are, which says "not measured".
+
+    Raises CitesideError when the judge fails; the run itself is on disk by then.
+    """
     if settings.openai_api_key is None and settings.openai_base_url is None:
         return results
     chat = ChatOpenAI(
@@ -36,5 +41,10 @@ async def judged(results: Results, settings: Settings, model: str) -> Results:
             found = cast(Mapping[str, Any], await judge(inputs=row.question, outputs=row.answer, context=context))
         return row.model_copy(update={"scores": {**row.scores, "judged_grounded": float(found["score"])}})
 
-    rows = await asyncio.gather(*map(one, results.rows))
+    try:
+        rows = await asyncio.gather(*map(one, results.rows))
+    except OpenAIError as error:
+        raise CitesideError(f"The judge {model} failed: {error}. Judge the same run again with --resume.") from error
+    finally:
+        await chat.root_async_client.close()
     return summarise(results.about, rows, results.about["suites"])
