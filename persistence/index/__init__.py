@@ -53,7 +53,7 @@ class PassageIndex:
         if dense is None and not terms:
             return []
         hits = await generation.search(Question(dense, terms, visible))
-        best = ranked(hits, [manifest.keywords.relevance(terms, hit.terms) for hit in hits])[:limit]
+        best = ranked(hits, [manifest.keywords.relevance(terms, hit.terms) for hit in hits], query)[:limit]
         return [_passage(hit, manifest.keywords.coverage(terms, hit.terms)) for hit in best]
 
     async def _readable(self) -> Generation:

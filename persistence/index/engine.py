@@ -54,6 +54,12 @@ class Hit:
         """The path of its page, which two versions or locales do not share."""
         return self.payload[METADATA]["page"]
 
+    @property
+    def heading(self) -> str:
+        """The heading it stands below, the page's title where it stands below none."""
+        stored = self.payload[METADATA]
+        return stored["heading"].rpartition(" > ")[2] or stored["title"]
+
 
 class Generation(Protocol):
     """One whole state of the index. A search that holds it is not disturbed by the next one's arrival."""

@@ -5,6 +5,7 @@ about four sites and 50 questions about an API: mean reciprocal rank of the righ
 rank fusion had .69 and .97 (`website/docs/decisions/retrieval.md`).
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -17,25 +18,39 @@ WITNESSES = 2
 """Passages that speak for a page, and that it shows before the next page's: one alone is often near by chance, and
 more of them favour long pages."""
 
+_WORD = re.compile(r"\w+")
 
-def ranked(hits: Sequence[Hit], keywords: Sequence[float]) -> list[Hit]:
+
+def ranked(hits: Sequence[Hit], keywords: Sequence[float], query: str) -> list[Hit]:
     """Return the hits best first, given their BM25 scores.
 
     A page scores the sum of its two best passages' fused scores, and the best pages come first with these two. The
-    remaining passages follow, each scoring together with its page's best. Ties are broken by id.
+    remaining passages follow, each scoring together with its page's best. Before all of them stand the passages of
+    sections whose heading is the query, word for word. Ties are broken by id.
     """
+    asked = _words(query)
     # Engines' cosines differ in the seventh digit.
     scores = {hit.id: round(score, 6) for hit, score in zip(hits, _fused(hits, keywords), strict=True)}
     pages: defaultdict[str, list[Hit]] = defaultdict(list)
     for hit in sorted(hits, key=lambda hit: (-scores[hit.id], hit.id)):
         pages[hit.page].append(hit)
 
-    def key(at: int, hit: Hit, page: Sequence[Hit]) -> tuple[bool, float, str, int]:
+    def key(at: int, hit: Hit, page: Sequence[Hit]) -> tuple[bool, bool, float, str, int]:
         others = page[:1] if at else page[1:WITNESSES]
-        return at >= WITNESSES, -scores[hit.id] - sum(scores[other.id] for other in others), hit.page, at
+        return (
+            _words(hit.heading) != asked,
+            at >= WITNESSES,
+            -scores[hit.id] - sum(scores[other.id] for other in others),
+            hit.page,
+            at,
+        )
 
     keyed = [(key(at, hit, page), hit) for page in pages.values() for at, hit in enumerate(page)]
     return [hit for _, hit in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
 
 
 def _fused(hits: Sequence[Hit], keywords: Sequence[float]) -> list[float]:
