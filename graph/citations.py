@@ -314,4 +314,6 @@ def _is_strange(words: str, known: str) -> bool:
 
 
 def _is_doubted(sentence: str, cited: Sequence[str]) -> bool:
+    if not cited:
+        return True  # nothing supports it, whatever it says
     return is_doubted(sentence, "\n\n".join(cited)) and not any(find_verbatim(_plain(sentence), text) for text in cited)
