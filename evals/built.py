@@ -77,10 +77,9 @@ def _without_mdx(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
     for line in lines:
         mark = _FENCE.match(line)
         if fence:
-            ends = bool(mark) and mark[1].startswith(fence) and not mark[2].strip()  # type: ignore[index]
             if not hidden:
                 yield line, True
-            if ends:
+            if mark and mark[1].startswith(fence) and not mark[2].strip():
                 fence, hidden = "", False
         elif mark:
             fence, hidden = mark[1], mark[2].startswith("mdx-code-block")

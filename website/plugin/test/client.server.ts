@@ -2,7 +2,7 @@
 import {createServer, type IncomingHttpHeaders, type ServerResponse} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import {afterEach} from 'vitest';
-import type {StreamEvent, StreamItem, TurnStream} from '../src/client';
+import type {Store, StreamEvent, StreamItem, TurnStream} from '../src/client';
 
 export interface Asked {
   method: string;
@@ -114,4 +114,15 @@ export function told(items: StreamItem[]): string[] {
     if (item.kind === 'event') return `${item.event.event} ${item.cursor}`;
     return `waiting ${item.attempt} ${item.problem?.code ?? 'cut'}`;
   });
+}
+
+/** A store of the test's own, and what is kept in it. */
+export function memory(): Store & {kept: Map<string, string>} {
+  const kept = new Map<string, string>();
+  return {
+    kept,
+    get: (key) => kept.get(key) ?? null,
+    set: (key, value) => void kept.set(key, value),
+    remove: (key) => void kept.delete(key),
+  };
 }

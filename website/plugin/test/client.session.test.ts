@@ -1,21 +1,11 @@
 // @vitest-environment node
 import {afterEach, expect, test, vi} from 'vitest';
 import {browserStore, createClient, Problem, type Store} from '../src/client';
-import {all, ended, json, opened, problem, serve, stream} from './client.server';
+import {all, ended, json, memory, opened, problem, serve, stream} from './client.server';
 
 afterEach(() => vi.unstubAllGlobals());
 
 const PAGE = {data: [], has_more: false, after: null};
-
-function memory(): Store & {kept: Map<string, string>} {
-  const kept = new Map<string, string>();
-  return {
-    kept,
-    get: (key) => kept.get(key) ?? null,
-    set: (key, value) => void kept.set(key, value),
-    remove: (key) => void kept.delete(key),
-  };
-}
 
 /** The storage of two tabs: what one writes the other reads `delay` ms later, as between a browser's processes. */
 function shared(delay: number): [Store, Store] {

@@ -1,17 +1,7 @@
 // @vitest-environment node
 import {expect, test} from 'vitest';
-import {createClient, type Question, type Store} from '../src/client';
-import {all, ended, json, opened, serve, stream, type Answer} from './client.server';
-
-function memory(): Store & {kept: Map<string, string>} {
-  const kept = new Map<string, string>();
-  return {
-    kept,
-    get: (key) => kept.get(key) ?? null,
-    set: (key, value) => void kept.set(key, value),
-    remove: (key) => void kept.delete(key),
-  };
-}
+import {createClient, type Question} from '../src/client';
+import {all, type Answer, ended, json, memory, opened, serve, stream} from './client.server';
 
 const begun: Answer = (_, response) => {
   stream(response);
