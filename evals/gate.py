@@ -70,6 +70,8 @@ def read_gates(file: Path) -> Bounds:
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
         raise CitesideError(f"{file}: {wrong['loc'][0]}: {wrong['msg'].removeprefix('Value error, ')}") from None
+    if not bounds:
+        raise CitesideError(f"{file} has no bounds: such a gate would let everything pass")
     known = {f"{suite}.{score.name}" for suite, scores in METRICS.items() for score in scores}
     if strange := sorted(bounds.keys() - known):
         raise CitesideError(f"{file} names {', '.join(strange)}, which no suite measures")

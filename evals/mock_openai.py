@@ -43,6 +43,7 @@ async def mock_openai(script: Script | Callable[[dict[str, Any]], Script]) -> As
     """Serve `script` and give the base URL; requests are kept in `script.requests`. A function gets each request's
     body, and chooses what is said to it."""
     replies: set[asyncio.Task[None]] = set()
+    broken: list[Exception] = []
 
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -52,6 +53,8 @@ async def mock_openai(script: Script | Callable[[dict[str, Any]], Script]) -> As
             await _reply(script, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
+        except Exception as error:  # what chooses the reply failed: to the client it looks like a model that is away
+            broken.append(error)
         finally:
             writer.close()
 
@@ -62,6 +65,8 @@ async def mock_openai(script: Script | Callable[[dict[str, Any]], Script]) -> As
         finally:
             for task in replies:
                 task.cancel()
+    if broken:
+        raise broken[0]
 
 
 async def _reply(

@@ -273,13 +273,17 @@ def open_log(folder: Path, header: Mapping[str, Any], *, resume: bool) -> RunLog
         file.write_text(json.dumps(header) + "\n", encoding="utf-8")
         return RunLog(file, header)
     try:
-        first, *lines = file.read_text(encoding="utf-8").splitlines()
+        first, *lines = file.read_text(encoding="utf-8").split("\n")  # other line ends may stand in a text
         before = json.loads(first)
         complete = [line for line in lines if line.endswith("}")]  # a run that was killed may have cut its last line
         rows = [Row.model_validate_json(line) for line in complete]
     except (OSError, ValueError, ValidationError) as error:
         raise CitesideError(f"There is no run to resume in {folder}: {error}") from error
-    changed = [name for name in ("digest", "revision", "url") if before.get(name) != header.get(name)]
+    changed = [
+        name
+        for name in ("digest", "revision", "url", "prompts", "model", "versions")
+        if before.get(name) != header.get(name)
+    ]
     if changed:
         raise CitesideError(f"The run in {folder} was another one: {', '.join(changed)} differ. Run without --resume.")
     file.write_text("\n".join([first, *complete]) + "\n", encoding="utf-8")

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from evals.external import DataUnusable
-from evals.external.support import Judged, auroc, balanced_accuracy, judged, measure, run_rows
+from evals.external.support import Judged, judged, measure, run_rows
 from evals.fit.support import cross_validated, fit, groups, main, replaced, written
 from graph import support as scorer
 from graph.support_features import Features
@@ -79,16 +78,6 @@ def test_claims_that_share_a_passage_or_a_question_stay_in_one_fold() -> None:
 
     of = groups([case("q", "p"), case(None, "r"), case("q", "s"), case("t", "s"), case(None, "u"), case("t", "r")])
     assert [of[0] == each for each in of] == [True, True, True, True, False, True]
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_metrics_are_those_of_scikit_learn(seed: int) -> None:
-    dice = np.random.default_rng(seed)
-    truth = dice.random(60) < 0.4
-    scores = dice.integers(0, 8, 60) / 8
-    assert auroc(truth.tolist(), scores.tolist()) == pytest.approx(roc_auc_score(truth, scores))
-    said = scores > 0.5
-    assert balanced_accuracy(truth.tolist(), said.tolist()) == pytest.approx(balanced_accuracy_score(truth, said))
 
 
 async def test_a_folder_is_scored_overall_and_by_source(data: Path) -> None:
