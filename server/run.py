@@ -52,8 +52,9 @@ class Run:
 
     def stop(self, ending: Ending) -> None:
         """End the turn as soon as its graph lets go; the first reason given holds."""
-        self.stopped = self.stopped or ending
-        self.work.cancel()
+        if self.stopped is None:  # once: another cancellation could interrupt what the graph does to let go
+            self.stopped = ending
+            self.work.cancel()
 
     def beat(self) -> Beat:
         """Return what to tell the store: all that it is not known to have."""

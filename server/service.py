@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from graph.errors import ConfigurationError
 from graph.ports import Retriever
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from persistence.embeddings import Embedder
     from persistence.index import PassageIndex
     from server.models import Answerers
+    from server.requests import FeedbackRequest
     from server.tracing import Tracing
     from server.turns import TurnEngine
 
@@ -44,6 +46,13 @@ class Service:
     graph: "TurnGraph"
     engine: "TurnEngine"
     tracing: "Tracing"
+
+    async def take_opinion(self, session_id: UUID, message_id: UUID, given: "FeedbackRequest") -> bool:
+        """Keep what a reader thinks of an answer and tell its trace; false when the session has no such answer."""
+        stored = await self.feedback.put(session_id, message_id, given.rating, given.reason, given.note)
+        if stored:
+            self.tracing.opinion(message_id, given)
+        return stored
 
 
 @asynccontextmanager

@@ -59,7 +59,8 @@ class KeptIndex:
         if self._index is None:
             self._index = asyncio.get_running_loop().create_future()
             self._keeping = asyncio.create_task(self._keep(self._index))
-        return await (await self._index).search(query, scope=scope, limit=limit)
+        index = await asyncio.shield(self._index)  # a run that is cancelled takes it from nobody else
+        return await index.search(query, scope=scope, limit=limit)
 
     async def _keep(self, index: asyncio.Future[PassageIndex]) -> None:
         """Have the index open until the process ends, which cancels its tasks."""
@@ -70,4 +71,5 @@ class KeptIndex:
         except Exception as error:
             if index.done():
                 raise
+            self._index = None  # the next search tries again
             index.set_exception(error)

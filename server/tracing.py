@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -51,7 +52,8 @@ class LangSmith:
     def __init__(self, client: "Client", project: str | None) -> None:
         self._client = client
         self._project = project
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Future[None]] = set()
+        self._sender = ThreadPoolExecutor(1, "langsmith")  # one: of two opinions the later one must arrive last
 
     def trace(self, thread_id: UUID, message_id: UUID) -> "RunnableConfig":
         """Return the callbacks of a run."""
@@ -61,8 +63,8 @@ class LangSmith:
         return {"run_id": message_id, "metadata": {"thread_id": str(thread_id)}, "callbacks": [tracer]}
 
     def opinion(self, message_id: UUID, given: FeedbackRequest) -> None:
-        """Send an opinion in a task of its own; one that is given again replaces the former, having the same id."""
-        task = asyncio.create_task(asyncio.to_thread(self._send, message_id, given))
+        """Send an opinion in the background; one that is given again replaces the former, having the same id."""
+        task = asyncio.get_running_loop().run_in_executor(self._sender, self._send, message_id, given)
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
@@ -94,6 +96,7 @@ class LangSmith:
         """Let what is on its way arrive, for a while."""
         if self._sending:
             await asyncio.wait(self._sending, timeout=SETTLE)
+        self._sender.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._client.close, SETTLE)
 
 

@@ -285,11 +285,11 @@ class TurnEngine:
 
     async def _end(self, run: Run) -> None:
         """Store how the turn ended, and let its readers go, whatever happens."""
-        answer, ending = outcome(run)
-        run.transcript.reached("end")
-        message = last_words(run, answer, ending)
+        answer, ending = None, Ending("failed", "internal")
         try:
-            await self._settle(run, message)
+            answer, ending = outcome(run)
+            run.transcript.reached("end")
+            await self._settle(run, last_words(run, answer, ending))
         except Exception as error:
             code = error.code if isinstance(error, StoreUnavailable) else "internal"
             log.error("turn not stored", turn_id=run.started.turn_id, exc_info=error)

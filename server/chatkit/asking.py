@@ -113,9 +113,8 @@ async def _stream(
 async def _let_ask_again(service: Service, session_id: UUID, turn_id: UUID) -> None:
     try:
         await service.turns.give_up_id(session_id, turn_id)
-    except (
-        CitesideError
-    ) as error:  # the same words would join this turn for a minute more: no reason to end in an error
+    except CitesideError as error:
+        # The same words would join this turn for a minute more: no reason to end in an error.
         log.warning("turn keeps its message id", turn_id=turn_id, exc_info=error)
 
 

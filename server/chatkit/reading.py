@@ -21,7 +21,7 @@ from persistence.threads import Order
 from server.chatkit.items import item_of, page_of, thread_of
 from server.chatkit.sent import checked, id_of
 from server.problems import Problem, not_found
-from server.requests import ThreadRename
+from server.requests import FeedbackRequest, ThreadRename
 from server.service import Service
 
 PAGE = 20
@@ -42,7 +42,7 @@ async def reply(service: Service, session_id: UUID, asked: NonStreamingReq, loca
             return await _thread(service, session_id, id_of(params.thread_id, "thread"), locale)
         case ItemsListReq(params=params):
             thread_id = id_of(params.thread_id, "thread")
-            after = id_of(params.after, "thread") if params.after else None
+            after = id_of(params.after, "message") if params.after else None
             return await _items(service, session_id, thread_id, locale, after, _limit(params.limit), params.order)
         case ThreadsUpdateReq(params=params):
             title = checked(ThreadRename, {"title": params.title}).title
@@ -83,12 +83,12 @@ async def _rate(service: Service, session_id: UUID, params: ItemFeedbackParams) 
     if len(params.item_ids) > LONGEST_PAGE:
         raise Problem(422, "invalid_request", f"At most {LONGEST_PAGE} items can be rated at once.")
     thread_id = id_of(params.thread_id, "thread")
-    rating = "up" if params.kind == "positive" else "down"
+    given = FeedbackRequest(rating="up" if params.kind == "positive" else "down")
     rated = False
     for item_id in dict.fromkeys(params.item_ids):
         message = await service.messages.get(session_id, id_of(item_id, "message"))
         if message and message.thread_id == thread_id and message.role == "assistant":
-            rated |= await service.feedback.put(session_id, message.id, rating, None, None)
+            rated |= await service.take_opinion(session_id, message.id, given)
     if not rated:
         raise not_found("message")
 

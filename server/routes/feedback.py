@@ -14,7 +14,5 @@ router = APIRouter(tags=["messages"])
 @router.put("/messages/{message_id}/feedback", status_code=204)
 async def put_feedback(service: ServiceDep, session: SessionDep, message_id: UUID, given: FeedbackRequest) -> None:
     """Keep the reader's opinion of an answer, in place of an earlier one; a trace gets it too."""
-    stored = await service.feedback.put(session.id, message_id, given.rating, given.reason, given.note)
-    if not stored:
+    if not await service.take_opinion(session.id, message_id, given):
         raise not_found("message")
-    service.tracing.opinion(message_id, given)
