@@ -18,14 +18,14 @@ from graph.units import Unit, quotable, split_units
 _MARKER = re.compile(r"[\[【](?=[\d\s,;]{1,24}[\]】])\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
 _BEGUN = re.compile(r" ?[\[【][\d\s,;]{0,24}\Z| \Z")
 _MARKUP = re.compile(
-    r"!?\[(?![\d\s,;]+\])(?P<words>[^\[\]]{0,300})\]\((?:[^()]|\([^()]*\)){0,1000}\)|(?P<tag><[A-Za-z/!][^<>`]{0,1000}>)"
+    r"!?\[(?![\d\s,;]+\])(?P<words>[^\[\]]{0,300})\]\((?:[^()]|\([^()]{0,300}\)){0,1000}\)|(?P<tag><[A-Za-z/!][^<>`]{0,1000}>)"
 )
 """A link, an image or a tag, whichever begins first."""
 _SIGNS = re.compile(r"[\[\]【】<!]")
 """Without any of these there is neither a marker nor markup: most pieces have none, and each costs four searches."""
 _TAG_BEGUN = re.compile(r"<(?=[A-Za-z/!?])")
 _MARKUP_BEGUN = re.compile(
-    r"!\Z|!?\[(?![\d\s,;]+\])[^\[\]]{0,300}(?:\](?:\((?:[^()]|\([^()]*\)){0,1000}(?:\([^()]*)?)?)?\Z"
+    r"!\Z|!?\[(?![\d\s,;]+\])[^\[\]]{0,300}(?:\](?:\((?:[^()]|\([^()]{0,300}\)){0,1000}(?:\([^()]{0,300})?)?)?\Z"
     r"|<(?:[A-Za-z/!][^<>`]{0,1000})?\Z"
 )
 """What may yet become a link, an image or a tag when more of the text comes."""
@@ -161,7 +161,7 @@ def _plain_text(prose: str) -> str:
     for found in _MARKUP.finditer(prose):
         out += _TAG_BEGUN.sub("&lt;", prose[at : found.start()])
         if tag := found["tag"]:
-            out += f"`{tag}`"
+            out += f"`{tag}`" if not out.endswith("\\") else f"&lt;{tag[1:]}"  # an escaped backtick opens no code
         elif not found[0].startswith("!"):
             out += _TAG_BEGUN.sub("&lt;", found["words"])
         at = found.end()

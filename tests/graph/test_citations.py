@@ -270,3 +270,13 @@ def test_sentences_that_no_cited_passage_supports_are_marked(sentence: str, doub
     denying = passage("Notebooks are small. Sharing is not free.", 2)
     text, marks = gate(sentence, texts=[LIMITS, denying.text])
     assert unsupported(text, marks, [passage(LIMITS), denying]) == ((Span(start=0, end=len(text)),) if doubted else ())
+
+
+def test_a_tag_behind_a_backslash_is_no_tag() -> None:
+    assert gate("See \\<img src=x> there.")[0] == "See \\&lt;img src=x> there."
+
+
+def test_a_parenthesis_that_never_closes_is_let_go() -> None:
+    opened = MarkerGate(offered=[])
+    shown = "".join(opened.feed(piece) for piece in ["[a]((", *["word "] * 2_000])
+    assert len(shown) > 8_000
