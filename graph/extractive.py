@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from graph.condense import condense
 from graph.ports import Claim, Finish, Lack, Piece
@@ -322,8 +323,13 @@ def _is_item(text: str, unit: Unit) -> bool:
 
 def _header(text: str, row: Unit) -> str:
     """Return the first row of the table that `row` stands in."""
-    first = next(u for u in split_units(text) if u.block == row.block and u.kind == "row")
-    return text[first.start : first.end]
+    return _headers(text)[row.block]
+
+
+@lru_cache(maxsize=32)
+def _headers(text: str) -> dict[int, str]:
+    """Return the first row of each table of a text, by its block: every row of a long table asks for it."""
+    return {u.block: text[u.start : u.end] for u in reversed(split_units(text)) if u.kind == "row"}
 
 
 def _row(row: str, header: str) -> str:
