@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from graph.support import is_doubted, support
-from graph.terms import content_terms, names, numbers, tongues
+from graph.support_features import strange_names, strange_numbers
+from graph.terms import content_terms, tongues
 from graph.types import Citation, Passage, Span
 from graph.units import Unit, quotable, split_units
 
@@ -306,11 +307,10 @@ def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[
 
 
 def _is_strange(words: str, known: str) -> bool:
-    """Tell whether `words` hold a number or a name that `known` does not."""
+    """Tell whether `words` hold a number or a name that `known` does not; in German every noun looks like a name."""
     plain = _plain(_SHOWN.sub("", words))
-    folded, terms = known.casefold(), content_terms(known)
-    strange = (name for name in names(plain) if name not in folded and not content_terms(name) <= terms)
-    return bool(numbers(plain) - numbers(known)) or any(strange)
+    has_names = "de" not in tongues(plain) and strange_names(plain, known)
+    return bool(has_names or strange_numbers(plain, known))
 
 
 def _is_doubted(sentence: str, cited: Sequence[str]) -> bool:

@@ -280,3 +280,10 @@ def test_a_parenthesis_that_never_closes_is_let_go() -> None:
     opened = MarkerGate(offered=[])
     shown = "".join(opened.feed(piece) for piece in ["[a]((", *["word "] * 2_000])
     assert len(shown) > 8_000
+
+
+@pytest.mark.parametrize("head", ["Die Grenzen und die Nutzer im Überblick:", "Limits of 1k users:", "From 8 on:"])
+def test_a_lead_in_that_says_nothing_new_is_not_marked(head: str) -> None:
+    text = f"{head}\n\nA plan has 1000 users from 08:00. [1]"
+    known = passage("A plan has 1000 users from 08:00. Limits are told.")
+    assert unsupported(text, [(1, text.index("[1]"))], [known]) == ()
