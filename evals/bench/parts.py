@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -16,25 +15,14 @@ from typing import NamedTuple
 import httpx
 import numpy as np
 
-from graph.types import Scope
+from evals.bench.passages import WORDS_OF_A_PASSAGE, page, time_searches, write_index
 from persistence.embeddings import Embedder, open_embedder
-from persistence.index import Keywords, open_index, open_writer
 from persistence.ingest import ingest
-from persistence.pages import read_page
-from persistence.passages import IndexedPassage, cut_into_passages
 from server.cli.child import child_server
 
 PASSAGES = 10_000
 SEARCHES = 200
-SEED = 20261123
 STARTS = 3
-
-_WORDS = """index passage reader answer question server client thread turn session token value option default setting
-file folder build page heading anchor version locale search vector keyword score limit error retry stream event delta
-cursor offset table code sample command port origin header request response body field number text sentence quote
-citation selection verdict missing model embedding database pool query statement worker lease flush migration schema
-record column row key cache hash lock process signal timeout deadline memory thread network proxy buffer chunk image
-""".split()
 
 
 class Row(NamedTuple):
@@ -47,37 +35,23 @@ class Row(NamedTuple):
 
 def measure(step: Callable[[str], None]) -> Iterator[Row]:
     """Yield a row a part; `step` is told what is being measured."""
-    rng = random.Random(SEED)
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder) / "data"
         step("building the embedding model")
         embedder = open_embedder(data_dir, model=None, api_key=None, base_url=None)
         step("searching")
-        yield from asyncio.run(_retrieval(data_dir, embedder, rng))
+        yield from asyncio.run(_retrieval(data_dir, embedder))
         step("ingesting")
-        yield _ingest(Path(folder), embedder, rng)
+        yield _ingest(Path(folder), embedder)
         step("starting")
         yield _help()
         yield from _server(Path(folder) / "ingested")
 
 
-async def _retrieval(data_dir: Path, embedder: Embedder, rng: random.Random) -> list[Row]:
-    """Search an index of synthetic passages with random vectors: what is measured does not depend on their meaning."""
-    passages = [_passage(n, rng) for n in range(PASSAGES)]
-    vectors = np.random.default_rng(SEED).standard_normal((PASSAGES, embedder.dimensions), np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    async with open_writer(data_dir, embedder, Keywords.of(passages), url=None, api_key=None) as writer:
-        for start in range(0, PASSAGES, 64):
-            await writer.add(passages[start : start + 64], vectors[start : start + 64])
-        pages = {passage.url: "0" * 64 for passage in passages}
-        await writer.publish(base_url="http://localhost/", default_locale="en", pages=pages)
-    seconds: list[float] = []
-    async with open_index(data_dir, embedder, url=None, api_key=None) as index:
-        for _ in range(SEARCHES):
-            question = f"How is the {rng.choice(_WORDS)} of a {rng.choice(_WORDS)} set with {rng.choice(_WORDS)}?"
-            began = time.perf_counter()
-            await index.search(question, scope=Scope(), limit=6)
-            seconds.append(time.perf_counter() - began)
+async def _retrieval(data_dir: Path, embedder: Embedder) -> list[Row]:
+    """Search an index of synthetic passages."""
+    await write_index(data_dir, embedder, PASSAGES)
+    seconds = await time_searches(data_dir, embedder, SEARCHES)
     p50, p95 = statistics.median(seconds) * 1e3, float(np.percentile(seconds, 95)) * 1e3
     return [
         Row(f"retrieval at {PASSAGES} passages, median", f"{p50:.1f} ms", ""),
@@ -85,13 +59,13 @@ async def _retrieval(data_dir: Path, embedder: Embedder, rng: random.Random) -> 
     ]
 
 
-def _ingest(folder: Path, embedder: Embedder, rng: random.Random) -> Row:
+def _ingest(folder: Path, embedder: Embedder) -> Row:
     """Ingest pages of one long passage each, reading and writing included."""
     site = folder / "site"
     for n in range(240):
-        page = site / "docs" / f"p{n}" / "index.html"
-        page.parent.mkdir(parents=True)
-        page.write_text(_html(n, _prose(rng, 150)))
+        file = site / "docs" / f"p{n}" / "index.html"
+        file.parent.mkdir(parents=True)
+        file.write_text(page(n, WORDS_OF_A_PASSAGE))
     report = ingest(str(site), data_dir=folder / "ingested", embedder=embedder, base_url="http://localhost/")
     speed = report.passages / report.seconds
     return Row("ingest, passages of 150 words and more", f"{speed:.0f} /s", ">= 40 /s")
@@ -133,23 +107,3 @@ def _resident(data_dir: Path) -> float:
     pid = json.loads((data_dir / "server.json").read_text())["pid"]
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def _passage(number: int, rng: random.Random) -> IndexedPassage:
-    page = read_page(_html(number, _prose(rng, 150)))
-    assert page is not None
-    path = f"docs/p{number}/"
-    return cut_into_passages(page, f"http://localhost/{path}", path)[0]
-
-
-def _html(number: int, prose: str) -> str:
-    return (
-        f"<!doctype html><html lang=en><head><title>Page {number}</title>"
-        "<meta name=docsearch:version content=current><meta name=docusaurus_tag content=docs-default-current>"
-        f"</head><body><article><div class=theme-doc-markdown><h1>Page {number}</h1><p>{prose}</p></div></article>"
-    )
-
-
-def _prose(rng: random.Random, words: int) -> str:
-    sentences = [" ".join(rng.choices(_WORDS, k=15)).capitalize() + "." for _ in range(words // 15)]
-    return " ".join(sentences)

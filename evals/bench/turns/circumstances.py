@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evals.bench.turns.plan import HELD_BELOW_MS, QUICK, Plan
+from evals.bench.turns.plan import HELD_BELOW_MS, Plan
 
 PACKAGES = (
     "citeside fastapi uvicorn uvloop httptools sse-starlette langgraph langchain-openai openai "
@@ -16,7 +16,7 @@ PACKAGES = (
 ).split()
 
 
-def circumstances(plan: Plan, repeat: int) -> dict[str, Any]:
+def circumstances(plan: Plan, repeat: int, *, quick: bool) -> dict[str, Any]:
     """Return machine, versions and sizes."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -25,7 +25,7 @@ def circumstances(plan: Plan, repeat: int) -> dict[str, Any]:
         "processor": _processor(),
         "load_average_before": os.getloadavg(),
         "repeat": repeat,
-        "quick": plan is QUICK,
+        "quick": quick,
         "plan": asdict(plan),
         "held_below_ms": HELD_BELOW_MS,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},

@@ -13,7 +13,7 @@ import psutil
 
 from evals.bench.turns.circumstances import circumstances
 from evals.bench.turns.model import Script
-from evals.bench.turns.plan import HELD_BELOW_MS, LONGEST_CELL, Load, Plan
+from evals.bench.turns.plan import HELD_BELOW_MS, LONGEST_CELL, QUICK, Load, Plan
 from evals.bench.turns.processes import Child, child, use
 from evals.bench.turns.readers import Target, failures, read
 from evals.bench.turns.results import Cell, Failure, Measured, Results, summarise
@@ -40,7 +40,7 @@ async def measure_turns(plan: Plan, repeat: int, tell: Tell) -> Results:
     Everything lives in a temporary folder and is stopped at the end, whatever happens. A target that does not start or
     loses tokens is among the results' failures; the others are measured all the same.
     """
-    about = circumstances(plan, repeat)
+    about = circumstances(plan, repeat, quick=plan is QUICK)
     measured: list[Measured] = []
     failed: list[Failure] = []
     with folder_of_our_own() as folder:
@@ -71,6 +71,7 @@ class Round:
     store: Store
     servers: ExitStack
     tell: Tell
+    kinds: Sequence[Kind] = KINDS
     measured: list[Measured] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
 
@@ -81,7 +82,7 @@ class Round:
         self._children: dict[Kind, Child] = {MODEL: model}
         self._targets: list[Target] = []
         await model.ready()
-        for kind in KINDS:
+        for kind in self.kinds:
             variables = {
                 "OPENAI_BASE_URL": f"http://127.0.0.1:{model.port}/v1",
                 "OPENAI_API_KEY": "secret",
@@ -90,7 +91,7 @@ class Round:
                 "CITESIDE_MODEL": "bench",
             }
             self._children[kind] = self.servers.enter_context(child(kind.name, kind.module, self.folder, variables))
-        for kind in KINDS:
+        for kind in self.kinds:
             if target := await self._warmed_up(kind, self._children[kind]):
                 self._targets.append(target)
 
@@ -227,11 +228,13 @@ class Round:
         await self.store.checkpoint()
         _, wrong = await self._load(target, self.plan.stored_warm_up)
         await self._script(Script(load.tokens, load.rate))
+        kept = await self.store.table_bytes()
         start, cpu = await self.store.wal_position(), self.store.cpu_seconds()
         answers = await read(target, load)
         end = await self.store.wal_position()
         await self.store.vacuum()
         cpu = self.store.cpu_seconds() - cpu
+        kept = await self.store.table_bytes() - kept
         wal, turns = await self.store.wal_between(start, end), len(answers)
         times = round(load.tokens / load.rate / TICK)
         bare = await self.store.bare_inserts(load.streams, "x" * (load.tokens * TOKEN_LENGTH // times), times)
@@ -242,6 +245,7 @@ class Round:
             "postgres_ms": cpu * 1e3 / turns,
             "bare_inserts_ms": bare * 1e3 / load.streams,
             "message_bytes": message,
+            "kept_kib": kept / turns / 1024,
             "wal_kib": wal.total / turns / 1024,
             "wal_beyond_kib": beyond / 1024,
             "wal_page_images_kib": wal.page_images / turns / 1024,

@@ -77,7 +77,7 @@ def _judged(verdict: Verdict) -> list[str]:
 
 def as_text(results: Results) -> str:
     """Return everything a person at the terminal wants to know."""
-    parts = [_aligned(_figures(results)), _aligned(_goals(results)), _circumstances(results)]
+    parts = [aligned(_figures(results)), aligned(_goals(results)), _circumstances(results)]
     if results.about["quick"]:
         parts.append("Quick: this shows that everything runs; the figures mean nothing.")
     for failure in results.failures:
@@ -86,7 +86,7 @@ def as_text(results: Results) -> str:
     return "\n\n".join(parts)
 
 
-def _aligned(table: Table) -> str:
+def aligned(table: Table) -> str:
     """Return columns as wide as their widest cell; all but the first stand to the right."""
     widths = [max(len(row[n]) for row in table) for n in range(len(table[0]))]
     return "\n".join(

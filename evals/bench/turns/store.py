@@ -73,6 +73,16 @@ class Store:
         """Clean up behind turns, as autovacuum would in the end."""
         await self._connection.execute("vacuum (analyze) turns, turn_deltas, messages, threads, sessions")
 
+    async def table_bytes(self) -> int:
+        """Return what all tables take on the disk, their indexes included."""
+        return await self._ask(
+            """
+            select sum(pg_total_relation_size(oid))::bigint
+            from pg_class
+            where relkind = 'r' and relnamespace = 'public'::regnamespace""",
+            int,
+        )
+
     async def bare_inserts(self, turns: int, text: str, times: int) -> float:
         """Return the CPU seconds of the least that keeps the text of turns as it comes: a yardstick of this machine.
 
