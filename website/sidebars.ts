@@ -23,6 +23,7 @@ const sidebars: SidebarsConfig = {
         'guides/models',
         'guides/configuration',
         'guides/deployment',
+        'guides/scale',
         'guides/notebooks',
         'guides/evaluation',
         'guides/tracing',
