@@ -7,57 +7,28 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from graph.notation import quantities
 from graph.support_features import read, strange_names, strange_numbers
-from graph.terms import content_terms, is_content, negated, plain_words, spelled_numbers, stem, words, written_out
+from graph.terms import (
+    affirmed,
+    content_terms,
+    is_content,
+    negated,
+    plain_words,
+    spelled_numbers,
+    stem,
+    words,
+    written_out,
+)
 from graph.units import quotable
 
 _CLAUSE = re.compile(r"[,;:()\n]+|[.!?](?=\s|$)|\b(?:and|but|while|whereas|und|aber|während)\b")
 _WITHOUT = re.compile(r"\b(?:without|ohne)\b", re.IGNORECASE)
+_OR_NOT = re.compile(r"\b(?:or|oder) (?:not|nicht)\b", re.IGNORECASE)
 _AGENT = re.compile(r"\b(?:by|from|than|von|vom|durch|als)\b", re.IGNORECASE)
 _CODE = re.compile(r"`([^`\n]+)`")
-_QUANTITY = re.compile(r"(?<![\w.])([$€£]?)(\d+(?:[.,:]\d+)*)[\s\u00a0-]?([^\W\d_]+|[%€$£])?(?!\w)")
 
 _ROW = "\t"
-
-_UNITS = {
-    written: spellings.split()[0]
-    for spellings in (
-        "ms millisecond milliseconds millisekunde millisekunden",
-        "s sec secs second seconds sekunde sekunden",
-        "min mins minute minutes minuten",
-        "h hour hours stunde stunden",
-        "day days tag tage tagen",
-        "week weeks woche wochen",
-        "month months monat monate monaten",
-        "year years jahr jahre jahren",
-        "byte bytes",
-        "kb kilobyte kilobytes",
-        "kib kibibyte kibibytes",
-        "mb megabyte megabytes",
-        "mib mebibyte mebibytes",
-        "gb gigabyte gigabytes",
-        "gib gibibyte gibibytes",
-        "tb terabyte terabytes",
-        "% percent prozent",
-        "px pixel pixels",
-        "mm millimetre millimetres millimeter millimeters",
-        "cm centimetre centimetres centimeter centimeters zentimeter",
-        "m metre metres meter meters",
-        "km kilometre kilometres kilometer kilometers",
-        "mile miles meile meilen",
-        "g gram grams gramm",
-        "kg kilogram kilograms kilogramm",
-        "hz hertz",
-        "khz kilohertz",
-        "mhz megahertz",
-        "ghz gigahertz",
-        "$ usd dollar dollars",
-        "€ eur euro euros",
-        "£ gbp pound pounds pfund",
-    )
-    for written in spellings.split()
-}
-
 
 RESTATED = 0.6
 """Share of a sentence's terms in one sentence of the evidence from which it restates that one, if that has not many
@@ -109,9 +80,8 @@ def has_another_unit(sentence: str, evidence: str) -> bool:
 def _quantities(text: str) -> dict[str, set[str]]:
     """Return the known units each number of `text` stands with."""
     found: dict[str, set[str]] = {}
-    for sign, number, behind in _QUANTITY.findall(text):
-        if unit := _UNITS.get(sign or behind.casefold()):
-            found.setdefault(number.replace(",", ""), set()).add(unit)
+    for number, unit in quantities(text):
+        found.setdefault(number.replace(",", ""), set()).add(unit)
     return found
 
 
@@ -212,20 +182,26 @@ def _places(text: str) -> dict[str, int]:
 
 def _nearest(sentence: str, text: str) -> str:
     """Return the sentence of `text` that shares the most terms: a "not" elsewhere in it denies nothing here."""
-    terms = content_terms(sentence)
-    return max(_sentences(text), key=lambda words: len(terms & content_terms(words)), default="")
+    terms = read(sentence).vocabulary
+    return max(_sentences(text), key=lambda words: len(terms & read(words).vocabulary), default="")
 
 
 def _denies(text: str, other: str) -> bool:
-    """Tell whether `text` denies something; what it goes on without is not denied unless `other` speaks of it."""
-    head, *without = _WITHOUT.split(text, maxsplit=1)
-    return negated(head) or any(
-        negated(rest) or not content_terms(rest).isdisjoint(content_terms(other)) for rest in without
-    )
+    """Tell whether `text` denies something that `other` speaks of: half of the terms of the clause that denies.
+
+    What it goes on without is denied when `other` speaks of any of it. "Or not" denies nothing.
+    """
+    known = content_terms(other)
+    head, *without = _WITHOUT.split(_OR_NOT.sub("", text), maxsplit=1)
+    return any(
+        negated(clause) and 2 * len(terms & known) >= len(terms)
+        for clause in _CLAUSE.split(head)
+        for terms in [content_terms(affirmed(clause))]
+    ) or any(negated(rest) or not content_terms(rest).isdisjoint(known) for rest in without)
 
 
 def _restates(sentence: str, nearest: str) -> bool:
-    terms, known = content_terms(sentence), content_terms(nearest)
+    terms, known = read(sentence).vocabulary, read(nearest).vocabulary
     shared = len(terms & known)
     return shared > 0 and shared >= RESTATED * len(terms) and shared >= _OWN * len(known)
 

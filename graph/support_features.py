@@ -4,17 +4,37 @@
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from graph.terms import content_terms, is_content, names, number_forms, plain_words, spelled_numbers, stem, written_out
+from graph.terms import (
+    content_terms,
+    is_content,
+    names,
+    number_forms,
+    plain_words,
+    spelled_numbers,
+    stem,
+    words,
+    written_out,
+)
 from graph.terms import numbers as numbers_in
 
 _MANY = 6
 """Strange names beyond which more of them tell nothing new."""
+
+_ABBREVIATION = 3
+"""Letters from which an abbreviation is recognised by the names it stands for; two come together by chance."""
+
+_IN_BRACKETS = re.compile(r"\(([A-Z]{2,6}s?)\)")
+
+_LONGEST = 40
+"""Words up to which the length of a sentence tells anything: what is longer is several, and judged for other reasons.
+From 20 to 80 the scorer is better than without such an end."""
 
 _SHORT_EVIDENCE, _LONG_EVIDENCE = 120, 160
 """Words of evidence between which it turns from short to long; see `Features.long_evidence`."""
@@ -34,7 +54,7 @@ class Features(NamedTuple):
     strange_numbers: float
     """Share of the sentence's numbers that stand nowhere in the evidence."""
     length: float
-    """Natural logarithm of the number of the sentence's words."""
+    """Natural logarithm of the number of the sentence's words, of at most 40."""
     long_evidence: float
     """0 for evidence of up to 120 words, 1 from 160 on: the more is cited, the more is said in other words."""
 
@@ -86,7 +106,7 @@ def measure(sentence: str, evidence: str) -> Features:
         pairs=len(said.pairs & known.pairs) / (len(said.pairs) or 1),
         strange_names=min(len(strange_names(sentence, evidence)), _MANY) / _MANY,
         strange_numbers=len(strange_numbers(sentence, evidence)) / (len(said.numbers) or 1),
-        length=math.log(len(said.words) or 1),
+        length=math.log(min(len(said.words), _LONGEST) or 1),
         long_evidence=min(max((len(known.words) - _SHORT_EVIDENCE) / (_LONG_EVIDENCE - _SHORT_EVIDENCE), 0.0), 1.0),
     )
 
@@ -98,11 +118,38 @@ def strange_numbers(sentence: str, evidence: str) -> list[frozenset[str]]:
 
 
 def strange_names(sentence: str, evidence: str) -> set[str]:
-    """Return the names of `sentence` that stand nowhere in `evidence`."""
-    known = content_terms(evidence)
+    """Return the names of `sentence` that stand nowhere in `evidence`, nor are they spelled out where they stand."""
+    known, initials = _named(evidence)
     folded = evidence.casefold()
-    said = names(written_out(sentence))
-    return {name for name in said if name not in folded and not content_terms(name) <= known}
+    introduced = _introduced(sentence)
+    return {
+        name
+        for name in names(written_out(sentence))
+        if name not in folded
+        and not content_terms(name) <= known
+        and name not in introduced
+        and not (len(name) >= _ABBREVIATION and name in initials)
+    }
+
+
+@lru_cache(maxsize=2_048)
+def _named(text: str) -> tuple[frozenset[str], str]:
+    """Return the terms of a text and the initials of its capitalised words in order (`nasm` of a museum's name)."""
+    plain = written_out(text)
+    initials = "".join(word[0] for word in words(plain) if word[0].isupper())
+    return content_terms(text) | content_terms(plain), initials.casefold()
+
+
+def _introduced(text: str) -> set[str]:
+    """Return the abbreviations that `text` spells out itself, as in "input capture (IC)"."""
+    found: set[str] = set()
+    for bracket in _IN_BRACKETS.finditer(text):
+        short = bracket[1].removesuffix("s").casefold()
+        before = words(text[: bracket.start()])
+        for spelled in (before, [word for word in before if is_content(word)]):  # "point of interest", "World of Art"
+            if "".join(word[0] for word in spelled[-len(short) :]).casefold() == short:
+                found |= {short, bracket[1].casefold()}
+    return found
 
 
 def common_order(first: Sequence[str], second: Sequence[str]) -> int:

@@ -6,10 +6,12 @@ from functools import lru_cache
 
 from py_rust_stemmers import SnowballStemmer
 
+from graph.notation import plainly_dated, units_spelled
+
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|_+")
 _COMPOUND = re.compile(r"-{0,2}[\w@$#./:\\-]*\w")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])")
 _THOUSANDS = re.compile(r"^\d{1,3}(?:,\d{3})+$")
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|cannot|without|neither|nor|nobody|nothing|nicht|keine?[mnrs]?|nie|niemals|ohne|weder)\b|n['’]t\b",
@@ -87,15 +89,13 @@ def numbers(text: str) -> set[str]:
 def names(text: str) -> set[str]:
     """Return what looks like a name, case folded: identifiers, addresses, words capitalised in mid sentence."""
     found: set[str] = set()
-    sentence_begins = True
+    end = 0
     for match in _COMPOUND.finditer(text):
         token = match[0].rstrip(".:/-")
-        is_name = _is_identifier(token) or (token[:1].isupper() and not sentence_begins)
-        if token and is_name and not _NUMBER.fullmatch(token):
+        begins = end == 0 or any(c in ".!?:\n" for c in text[end : match.start()])
+        if token and (_is_identifier(token) or (token[:1].isupper() and not begins)) and not _NUMBER.fullmatch(token):
             found.add(token.casefold())
-        sentence_begins = text[match.end() : match.end() + 1] in {".", "!", "?", ":", "\n"} or token.endswith(
-            (".", ":")
-        )
+        end = match.end()
     return found
 
 
@@ -112,6 +112,11 @@ def _is_identifier(token: str) -> bool:
 def negated(text: str) -> bool:
     """Tell whether `text` denies something."""
     return _NEGATION.search(text) is not None
+
+
+def affirmed(text: str) -> str:
+    """Return `text` without the words that deny."""
+    return _NEGATION.sub(" ", text)
 
 
 _SPELLED = {
@@ -161,8 +166,9 @@ _GERMAN_THOUSANDS = re.compile(r"^\d{1,3}(?:\.\d{3})+$")
 
 
 def written_out(text: str) -> str:
-    """Return `text` with its numbers in plain digits: `1,000` and `1k` are 1000, `1.5 million` is 1500000."""
-    return _SCALED.sub(lambda found: _value(found[1], found[2]) or found[0], _GROUPED.sub("", text))
+    """Return `text` with numbers, units and dates in one spelling: `1,000` and `1k` are 1000, `30s` is `30 second`."""
+    plain = _GROUPED.sub("", plainly_dated(text))
+    return units_spelled(_SCALED.sub(lambda found: _value(found[1], found[2]) or found[0], plain))
 
 
 def _value(digits: str, scale: str | None) -> str | None:
@@ -189,7 +195,7 @@ def number_forms(text: str) -> list[frozenset[str]]:
     the plain digits stay a form: `1.5 million` meets `1.5`.
     """
     found: list[frozenset[str]] = []
-    for digits, scale in _SCALED.findall(_GROUPED.sub("", text)):
+    for digits, scale in _SCALED.findall(_GROUPED.sub("", plainly_dated(text))):
         forms = {digits, digits.removesuffix(":00")}
         if _GERMAN_THOUSANDS.match(digits):
             forms.add(digits.replace(".", ""))

@@ -7,7 +7,7 @@ import pytest
 
 from graph.contradictions import contradicts
 from graph.support import COEFFICIENTS, DOUBTED, INTERCEPT, is_doubted, likelihood, support
-from graph.support_features import Features, measure
+from graph.support_features import Features, measure, strange_names
 from graph.units import Unit, quotable
 
 CHANGED = {
@@ -110,6 +110,94 @@ def test_a_number_is_the_same_however_it_is_written(sentence: str, evidence: str
     assert not is_doubted(sentence, evidence)
 
 
+SAME_UNITS = [
+    ("The timeout is 30s.", "The timeout is 30 seconds."),
+    ("The timeout is 30 seconds.", "The timeout is 30s."),
+    ("Tokens live for 7d.", "Tokens live for 7 days."),
+    ("The cache lives for 5m.", "The cache lives for 5 minutes."),
+    ("The wall is 5 m high.", "The wall is 5 metres high."),
+    ("Uploads of up to 512MB are taken.", "Uploads of up to 512 megabytes are taken."),
+    ("The trial costs $5.", "The trial costs 5 dollars."),
+    ("About 20% fail.", "About 20 percent fail."),
+    ("Die Frist ist 30 Sek.", "Die Frist ist 30 Sekunden."),
+]
+
+
+@pytest.mark.parametrize(("sentence", "evidence"), SAME_UNITS)
+def test_a_unit_is_the_same_however_it_is_written(sentence: str, evidence: str) -> None:
+    assert support(sentence, evidence) == 1
+    assert not is_doubted(sentence, evidence)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence"),
+    [
+        ("The timeout is 30s.", "The timeout is 30 minutes."),
+        ("The timeout is 30s.", "The timeout is 30 ms."),
+        ("The cache lives for 5m.", "The cache lives for 5 hours."),
+        ("The wall is 5 m high.", "The wall is 5 km high."),
+    ],
+)
+def test_a_unit_of_another_size_is_marked_however_it_is_written(sentence: str, evidence: str) -> None:
+    assert is_doubted(sentence, evidence)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence"),
+    [
+        ("It was released on 2018-03-06.", "It was released on March 6, 2018."),
+        ("It was released on 6 March 2018.", "It was released on 2018-03-06."),
+        ("It was released on October 5, 2019.", "It was released on Oct 5th, 2019."),
+        ("Die Version kam am 5. Oktober 2019.", "Die Version kam am 5. Okt. 2019."),
+    ],
+)
+def test_a_date_is_the_same_however_it_is_written(sentence: str, evidence: str) -> None:
+    assert support(sentence, evidence) > DOUBTED
+    assert not is_doubted(sentence, evidence)
+
+
+def test_decades_are_no_seconds() -> None:
+    assert is_doubted("It was built in the 1990s.", "It was built in 1990 seconds.")
+
+
+def test_the_numbers_and_first_words_of_a_list_are_no_facts() -> None:
+    steps = "1. Open the settings.\n2. Choose a plan.\n3. **Billing**: Take the invoice."
+    evidence = "Open the settings and choose a plan, then take the invoice under billing."
+    assert measure(steps, evidence)._replace(length=0, ordered=0, pairs=0, contained=0) == Features(*[0.0] * 7)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence", "strange"),
+    [
+        ("The user opens a JSON Web Token (JWT).", "The user opens a JSON web token.", set()),
+        ("Use a point of interest (POI).", "A point of interest can be used.", set()),
+        ("The file is kept at NASM.", "The National Air and Space Museum keeps the file.", set()),
+        ("The file is kept at MOMA.", "The National Air and Space Museum keeps the file.", {"moma"}),
+        ("The two APIs differ.", "One API is old.", set()),
+        ("It takes a gift of $200K.", "Gifts of 200,000 dollars are taken.", set()),
+    ],
+)
+def test_a_name_is_known_by_what_it_is_short_for(sentence: str, evidence: str, strange: set[str]) -> None:
+    assert strange_names(sentence, evidence) == strange
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence"),
+    {
+        "the denial is of something else": (
+            "Parks are paired with a preserve of another level.",
+            "Parks are paired with a preserve of another level, whose lakes and rivers are not counted below.",
+        ),
+        "or not": (
+            "The concept is asked for when the question is the same.",
+            "The concept is asked for whether the question is the same or not.",
+        ),
+    }.values(),
+)
+def test_a_denial_reaches_no_further_than_its_clause(sentence: str, evidence: str) -> None:
+    assert not contradicts(sentence, evidence)
+
+
 @pytest.mark.parametrize(
     ("sentence", "evidence"),
     [
@@ -208,6 +296,10 @@ def test_the_features_say_what_stands_where() -> None:
         length=math.log(10),
         long_evidence=0,
     )
+
+
+def test_a_sentence_of_more_than_forty_words_counts_as_one_of_forty() -> None:
+    assert measure("word " * 60, "A word.").length == measure("word " * 40, "A word.").length == math.log(40)
 
 
 @pytest.mark.parametrize(("words", "expected"), [(1, 0), (120, 0), (130, 0.25), (140, 0.5), (160, 1), (5_000, 1)])
