@@ -10,7 +10,7 @@ from graph.ports import Claim, Finish, Lack, Piece
 from graph.sentences import Asked, ask, chances, gives, worth_saying
 from graph.terms import content_terms, tongues, words
 from graph.types import Exchange, Passage
-from graph.units import Unit, quotable, split_units
+from graph.units import Unit, is_item, quotable, split_units
 
 NAME = "extractive"
 
@@ -53,8 +53,6 @@ _LONGEST = 40
 
 _TO_THE_POINT = 0.6
 """Share of the question, by weight, from which a sentence of a further passage is added."""
-
-_BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,3}[.)])\s+")
 
 _OPENING = re.compile(
     r"(?:it|its|he|she|they|his|her|their|this|these|that|those|such|however|also|then|otherwise|therefore|dies|diese[rsmn]?"
@@ -163,7 +161,7 @@ def _answering(text: str, found: Sequence[Unit], asked: Asked) -> list[Unit]:
         chosen += _shown(found, sentences, asked)
     kept = {*chosen, *(j for i in chosen for j in _before(text, found, i))}
     kept |= {j for i in kept for j in _behind(text, found, i, covered)}
-    if asked.kind == "list" and not any(found[i].kind == "row" or _is_item(text, found[i]) for i in kept):
+    if asked.kind == "list" and not any(found[i].kind == "row" or is_item(text, found[i]) for i in kept):
         kept |= {j for i in kept for j in _enumerated(text, found, i)}
     kept |= {i + 1 for i in chosen if _is_answered_next(text, found, i, asked)}
     return [found[i] for i in sorted(kept)]
@@ -210,9 +208,9 @@ def _before(text: str, found: Sequence[Unit], at: int) -> list[int]:
         return []
     if unit.kind == "code":
         return [at - 1] if found[at - 1].kind == "sentence" else []
-    if _is_item(text, unit) or unit.kind == "row":
+    if is_item(text, unit) or unit.kind == "row":
         first = next(i for i, u in enumerate(found) if u.block == unit.block)
-        lead = first if not _is_item(text, found[first]) and unit.kind != "row" else first - 1
+        lead = first if not is_item(text, found[first]) and unit.kind != "row" else first - 1
         return [lead] if lead >= 0 and text[: found[lead].end].endswith(":") else []
     if found[at - 1].block == unit.block and _OPENING.match(text, unit.start):
         return [at - 1]
@@ -234,7 +232,7 @@ def _behind(text: str, found: Sequence[Unit], at: int, covered: Sequence[float])
 def _enumerated(text: str, found: Sequence[Unit], at: int) -> list[int]:
     """Return the list or table behind the paragraph of the unit at `at`: what a question for several things wants."""
     behind = [i for i in range(at + 1, len(found)) if found[i].block > found[at].block]
-    if not behind or not (found[behind[0]].kind == "row" or _is_item(text, found[behind[0]])):
+    if not behind or not (found[behind[0]].kind == "row" or is_item(text, found[behind[0]])):
         return []
     return [i for i in behind if found[i].block == found[behind[0]].block][:_LISTED]
 
@@ -297,7 +295,7 @@ def _render(passage: Passage, chosen: Sequence[Unit], *, marker: int, room: int)
             elif follows:
                 blocks[-1] += f" {quote} [{marker}]"
             else:
-                blocks.append(f"{'- ' if _is_item(text, unit) else ''}{quote} [{marker}]")
+                blocks.append(f"{'- ' if is_item(text, unit) else ''}{quote} [{marker}]")
         previous = unit
     return "\n\n".join(blocks).replace("]\n\n- ", "]\n- "), used
 
@@ -314,11 +312,6 @@ def _same_line(text: str, first: Unit, second: Unit) -> bool:
 
 def _adjoin(text: str, first: Unit, second: Unit) -> bool:
     return not text[first.end : second.start].strip()
-
-
-def _is_item(text: str, unit: Unit) -> bool:
-    """Tell whether the unit opens a list item, that is, stands right behind a bullet."""
-    return _BULLET.fullmatch(text, text.rfind("\n", 0, unit.start) + 1, unit.start) is not None
 
 
 def _header(text: str, row: Unit) -> str:

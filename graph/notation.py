@@ -1,4 +1,4 @@
-"""Levels how the same thing is written: units, dates, ordinals, and the numbers of a list."""
+"""Knows how numbers, units and times are written, and levels what is written in several ways."""
 
 import re
 
@@ -81,3 +81,25 @@ def plainly_dated(text: str) -> str:
     text = _ORDINAL.sub("", text)
     text = _SHORT_MONTH.sub(lambda found: _SHORT[found[1] or found[2]], text)
     return _LIST_NUMBER.sub(r"\1-", text)
+
+
+NUMBER_WORDS = frozenset(
+    """two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred thousand million
+    billion dozen half third twice once several both unlimited zwei drei vier fünf sechs sieben acht neun zehn elf zwölf
+    zwanzig dreißig hundert tausend einmal zweimal unbegrenzt""".split()
+)
+"""Words that count; `one`, which mostly does not, is not among them."""
+
+MOMENTS = frozenset(
+    """january february march april may june july august september october november december monday tuesday wednesday
+    thursday friday saturday sunday today before after during when while until once januar februar märz mai juni juli
+    oktober dezember montag dienstag mittwoch donnerstag freitag samstag sonntag wenn nachdem bevor sobald während jede
+    jeden jeder""".split()
+)
+"""Words that tell when."""
+
+RHYTHMS = frozenset(
+    """daily hourly weekly monthly yearly nightly always never century täglich stündlich wöchentlich monatlich jährlich
+    nachts immer nie""".split()
+)
+"""Words that tell how often, or how long."""

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graph.missing import asked_kind
+from graph.notation import MOMENTS, NUMBER_WORDS, RHYTHMS
 from graph.ports import MissingKind
-from graph.terms import content_terms, numbers, question_terms
+from graph.terms import content_terms, numbers, question_terms, words
 from graph.units import quotable
 
 FEATURES = ("covered", "gives", "beside")
@@ -22,18 +23,6 @@ _LEAST_SHARED = 4
 _SHARED = 0.66
 """Letters that two forms of a word share from the beginning: so many, and this share of the longer one."""
 
-_NUMBER_WORD = re.compile(
-    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve|dozen|hundred|thousand|million|once|twice|unlimited"
-    r"|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|hundert|tausend|einmal|zweimal|unbegrenzt)\b",
-    re.IGNORECASE,
-)
-_TIME = re.compile(
-    r"\b(?:january|february|march|april|june|july|august|september|october|november|december|monday|tuesday|wednesday"
-    r"|thursday|friday|saturday|sunday|century|daily|hourly|weekly|monthly|yearly|always|never|before|after|during|when"
-    r"|while|until|once|januar|februar|märz|mai|juni|juli|oktober|dezember|montag|dienstag|mittwoch|donnerstag|freitag"
-    r"|samstag|sonntag|täglich|stündlich|wöchentlich|wenn|nachdem|bevor|sobald|während)\b",
-    re.IGNORECASE,
-)
 _PLACE = re.compile(
     r"[\w.-]+/[\w./-]+|\b(?:located|lies|situated|border(?:s|ed)?|northern|southern|eastern|western|based in"
     r"|found in|held in|takes place|folder|directory|file|liegt|befindet|ordner|verzeichnis|datei)\b",
@@ -155,9 +144,9 @@ def gives(asked: Asked, sentence: str) -> float:
     """Return 1 when a sentence holds a fact of the kind asked for, -1 when not, 0 for kinds that do not show."""
     match asked.kind:
         case "number":
-            found = bool(_new_numbers(asked, sentence)) or _NUMBER_WORD.search(sentence)
+            found = _new_numbers(asked, sentence) or _folded(sentence) & NUMBER_WORDS
         case "time":
-            found = bool(_new_numbers(asked, sentence)) or _TIME.search(sentence)
+            found = _new_numbers(asked, sentence) or _folded(sentence) & (MOMENTS | RHYTHMS)
         case "person":
             found = any(not content_terms(name) <= asked.words for name in _NAME.findall(sentence))
         case "place":
@@ -169,6 +158,10 @@ def gives(asked: Asked, sentence: str) -> float:
         case _:
             return 0.0
     return 1.0 if found else -1.0
+
+
+def _folded(text: str) -> set[str]:
+    return {word.casefold() for word in words(text)}
 
 
 def _new_numbers(asked: Asked, sentence: str) -> set[str]:

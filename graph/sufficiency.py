@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graph.missing import describe, lacking
+from graph.missing import defined_in, describe, lacking
 from graph.sufficiency_features import Features, Measured, Sentence, measure, read
 from graph.terms import question_terms
 from graph.types import Missing, Span, Verdict, Widening
@@ -13,19 +13,19 @@ from graph.units import Unit
 
 WIDER: tuple[Widening, ...] = ("section", "page", "docs")
 
-INTERCEPT = 3.77
+INTERCEPT = 3.84
 COEFFICIENTS = Features(
-    unmet_near=-1.85,
-    unmet=-2.84,
-    name_elsewhere=-1.54,
-    other_number=-1.11,
-    conflict=-2.15,
-    denied=-2.98,
-    length=-0.39,
-    near=0.28,
-    counted=1.18,
-    last_unmet=-0.28,
-    absent=-1.03,
+    unmet_near=-1.95,
+    unmet=-2.75,
+    name_elsewhere=-1.57,
+    other_number=-1.09,
+    conflict=-2.47,
+    denied=-2.97,
+    length=-0.40,
+    near=0.24,
+    counted=1.16,
+    last_unmet=-0.33,
+    absent=-1.70,
 )
 """Fitted by `python -m evals.fit.sufficiency`; what they are worth is told on the decision page about sufficiency."""
 
@@ -41,11 +41,6 @@ _OPENING = 3
 _PARTS = re.compile(
     r"\? |[,;]? (?:and|und) (?=(?:(?:in|for|from|to|since|on|with|für|seit|in) )?"
     r"(?:how|what|when|where|which|who|whom|whose|why|wie|wie\w+|was|wann|wo\w*|welche\w*|wer|wem|wen|warum)\b)",
-    re.IGNORECASE,
-)
-_ASKS_DEFINITION = re.compile(
-    r"^\W*(?:what (?:is|are)|what does|was (?:ist|sind|bedeutet|heißt)) (?:(?:an?|the|eine?|der|die|das) )?"
-    r"(?P<what>\S+(?: (?!(?:of|for|in|on|to|from|with|by|von|für|zu) )\S+){0,2}?)(?: mean)? ?\?*$",
     re.IGNORECASE,
 )
 _DEFINING = (
@@ -79,8 +74,8 @@ class WordSufficiency:
     def _judge(self, question: str, sentences: Sequence[Sentence], locale: str) -> Verdict:
         measured = measure(question, sentences)
         probability = _probability(measured.features)
-        asks = _ASKS_DEFINITION.search(question)
-        best = _definition(asks["what"], sentences) if asks else measured.best
+        explained = defined_in(question)
+        best = _definition(explained, sentences) if explained else measured.best
         likely = probability >= self.sufficient and measured.share >= _MOST
         if (likely or _says_all(measured)) and not measured.features.absent and best:
             return Verdict(verdict="sufficient", used=_spans(best))

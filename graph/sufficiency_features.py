@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from graph.missing import asked_kind
+from graph.notation import MOMENTS, NUMBER_WORDS, RHYTHMS
 from graph.ports import MissingKind
-from graph.terms import STOP_WORDS, content_terms, negated, stem, tongues
+from graph.terms import HOW_MUCH, STOP_WORDS, content_terms, negated, stem, tongues
 from graph.units import Unit, quotable
 
 Sort = Literal["name", "number", "plain", "common"]
@@ -20,11 +21,7 @@ WEIGHTS: Mapping[Sort, float] = {"name": 1.0, "number": 1.0, "plain": 1.0, "comm
 """How much a term of each sort counts: a text that answers may well put a common word otherwise."""
 
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?|\w")
-_ASKING = re.compile(
-    r"\b(?:how (?:many|much|long|large|big|often|fast|old|far|high)"
-    r"|wie ?(?:viele?[nr]?|lange|groß|oft|schnell|alt|hoch)|(?:which|what) (?:command|flag|option|function|snippet))\b",
-    re.IGNORECASE,
-)
+_ASKING = re.compile(rf"\b(?:{HOW_MUCH}|(?:which|what) (?:command|flag|option|function|snippet))\b", re.IGNORECASE)
 _BRITISH = re.compile(r"is(?=(?:e|ed|es|ing|ation|ations|er|ers)$)")
 _UMLAUTS = str.maketrans("äöü", "aou")
 _IRREGULAR = """
@@ -43,7 +40,7 @@ _COMMON_WORDS = """
     give know make come go become begin start end locate consider see another upon along due refer include contain
     describe role result new many different various set get provide allow let need want able possible value common
     usual often typical normal general origin serve play major deal help try title form month day world else specific
-    certain particular current size
+    certain particular current size meaning definition
 """
 _OPPOSITES = """
     before after; first last second third fourth fifth; high low; higher lower; highest lowest; large small big little;
@@ -72,33 +69,22 @@ _OPPOSITES = """
 _NEGATING = ("non", "un", "in", "ab", "dis", "im", "ir", "anti")
 _NON = re.compile(r"\bnon[- ]", re.IGNORECASE)
 
-_PERIODS = frozenset(
-    """daily hourly weekly monthly yearly nightly night second seconds minute minutes hour hours day days week weeks
-    month months year years century decade always never täglich stündlich wöchentlich monatlich jährlich nachts immer
-    nie sekunde sekunden minute minuten stunde stunden tag tage tagen woche wochen monat monate monaten jahr jahre
-    jahren""".split()
+_PERIODS = RHYTHMS | frozenset(
+    """night second seconds minute minutes hour hours day days week weeks month months year years decade sekunde
+    sekunden minuten stunde stunden tag tage tagen woche wochen monat monate monaten jahr jahre jahren""".split()
 )
 _FREQUENCIES = _PERIODS | {"once", "twice", "times", "einmal", "zweimal", "mal"}
 _AMOUNT = re.compile(r"\b(?:an?|one|half an?) (?:second|minute|hour|day|week|month|year)\b", re.IGNORECASE)
-_TIME_WORDS = _PERIODS | frozenset(
-    """january february march april may june july august september october november december monday tuesday wednesday
-    thursday friday saturday sunday today before after during when once every until while januar februar märz mai juni
-    juli oktober dezember montag dienstag mittwoch donnerstag freitag samstag sonntag wenn nachdem bevor sobald jede
-    jeden jeder""".split()
-)
-_NUMBER_WORDS = frozenset(
-    """one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred thousand million
-    billion dozen half third twice once several no single both unlimited ein eine eins zwei drei vier fünf sechs sieben
-    acht neun zehn zwölf hundert tausend keine kein unbegrenzt""".split()
-)
+_TIME_WORDS = _PERIODS | MOMENTS | {"every"}
+_NUMBER_WORDS = NUMBER_WORDS | frozenset("one no single ein eine eins keine kein".split())
 _CODE = re.compile(r"[(){}=<>$`_/\\]|--?\w")
 _FOCUS = re.compile(r"\b(?:how (?:many|much)|wie ?viele?[nr]?)\s+([^\W\d_]+)", re.IGNORECASE)
 _QUESTION_WORDS = frozenset("wann wohin woher wem wen wessen weshalb worin wonach wieviel wieviele".split())
 _NAMES_ITS_KIND = frozenset("what which welche welcher welches welchen welchem".split())
 _WANTS_NUMBER = re.compile(
-    r"\bhow (?:many|much|long|large|big|fast|old|far|high)\b|\bwie ?(?:viele?[nr]?|lange|groß|schnell|alt|hoch)\b"
+    rf"\b(?:{HOW_MUCH})\b"
     r"|^\W*(?:what|was) (?:is|are|was|ist) (?:the|der|die|das) (?:\w+ )?"
-    r"(?:maximum|minimum|limit|number|size|price|cost|percentage|preis|anzahl|größe)\b",
+    r"(?:maximum|minimum|percentage|number|limit|size|price|cost|port|timeout|preis|anzahl|größe)\b",
     re.IGNORECASE,
 )
 _WANTS_CODE = re.compile(
@@ -376,8 +362,8 @@ def _conflict(asked: _Question, best: Sentence) -> bool:
         if (_OPPOSED.get(form, set()) & best.known) - mine:
             return True
         if form in asked.sorts and len(form) > 3 and any(
-            prefix + form in best.known
-            or (form.startswith(prefix) and len(form) > len(prefix) + 3 and form[len(prefix) :] in best.known)
+            (prefix + form in best.known and prefix + form not in mine)
+            or (form.startswith(prefix) and len(form) > len(prefix) + 3 and form[len(prefix) :] in best.known - mine)
             for prefix in _NEGATING
         ):  # fmt: skip
             return True

@@ -17,10 +17,13 @@ _NEGATION = re.compile(
     r"\b(?:not|no|never|none|cannot|without|neither|nor|nobody|nothing|nicht|keine?[mnrs]?|nie|niemals|ohne|weder)\b|n['’]t\b",
     re.IGNORECASE,
 )
-_ASKING = re.compile(
-    r"\b(?:how (?:many|much|long|large|big|often|fast|old|far|high)|wie ?(?:viele?|lange|groß|oft|schnell|alt|hoch))\b",
-    re.IGNORECASE,
+HOW_MUCH = (
+    r"how (?:many|much|long|large|big|often|frequently|fast|old|far|high)"
+    r"|wie ?(?:viele?[nr]?|lange|groß|oft|schnell|alt|hoch)"
 )
+"""How a question for a number begins, as a pattern; English and German."""
+
+_ASKING = re.compile(rf"\b(?:{HOW_MUCH})\b", re.IGNORECASE)
 
 _ENGLISH_WORDS = frozenset(
     """a about after all also am an and any are as at be because been before being between both but by can could did do

@@ -18,7 +18,7 @@ Kind = Literal["sentence", "code", "row", "label"]
 
 _FENCE = re.compile(r"^\s*(`{3,})")
 _LABEL = re.compile(r"^\[[a-z]+(: .*)?\]$")
-_BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,3}[.)])\s+")
+_BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,3}[.)])\s+")
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』）]*")
 _ABBREVIATED = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|resp|incl|fig|sec|dr|mr|mrs|ms|prof|st|jr|sr|lit|vol|pp|max|z\.\s?b|bzw|d\.\s?h"
@@ -73,6 +73,11 @@ def split_units(text: str) -> list[Unit]:
 def quotable(text: str) -> list[Unit]:
     """Return the units of `text` that carry words of the page: all but labels."""
     return [unit for unit in split_units(text) if unit.kind != "label"]
+
+
+def is_item(text: str, unit: Unit) -> bool:
+    """Tell whether the unit opens a list item, that is, stands right behind a bullet."""
+    return _BULLET.fullmatch(text, text.rfind("\n", 0, unit.start) + 1, unit.start) is not None
 
 
 def _lines(text: str) -> list[tuple[int, int]]:

@@ -14,10 +14,10 @@ SETS = ("sufficiency_squad2", "sufficiency_clapnq", "sufficiency_mtragun")
 BASELINES = {"sufficiency_squad2": 0.63, "sufficiency_clapnq": 0.76}
 GOALS = {"sufficiency_squad2": 0.65, "sufficiency_clapnq": 0.80}
 
-THRESHOLDS = {"sufficiency_squad2": 0.496, "sufficiency_clapnq": 0.31}
+THRESHOLDS = {"sufficiency_squad2": 0.501, "sufficiency_clapnq": 0.313}
 """Probability from which a text of a set counts as answering, fitted on the half to develop against."""
 
-ONE_THRESHOLD = 0.306
+ONE_THRESHOLD = 0.313
 """The same for both sets together; `python -m evals.fit.sufficiency` prints all three."""
 
 

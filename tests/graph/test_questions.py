@@ -117,6 +117,18 @@ async def test_a_text_without_words_answers_nothing(text: str) -> None:
         ("Can I export it?", "yes_no"),
         ("Gibt es ein Limit?", "number"),
         ("Tell me about hooks", "fact"),
+        ("What is the default port?", "number"),
+        ("What is the default locale?", "fact"),
+        ("What is a default route?", "definition"),
+        ("What is the manifest?", "definition"),
+        ("What is the meaning of port?", "definition"),
+        ("What does it cost?", "number"),
+        ("When was the limit raised?", "time"),
+        ("How do I know when it has ended?", "steps"),
+        ("Can I choose who sees it?", "yes_no"),
+        ("Can you tell me when it was released?", "time"),
+        ("Is there an upper limit?", "number"),
+        ("Wie vieler Seiten bedarf es?", "number"),
     ],
 )
 def test_a_question_is_known_by_what_it_asks_for(question: str, kind: MissingKind) -> None:

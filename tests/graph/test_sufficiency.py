@@ -29,6 +29,13 @@ ANSWERED = [
     ("How many turns can threads hold at most?", SESSIONS, "A thread can hold at most 500 turns."),
     ("Who can end a session?", SESSIONS, "Only the reader can end it."),
     ("What is a session?", SESSIONS, "A session is a reader's browser."),
+    ("What is the default port?", "It listens on port 8080 by default.", "It listens on port 8080 by default."),
+    ("What is the default locale?", "A site begins with de as its default locale.", "A site begins with de"),
+    (
+        "What is the meaning of the flag?",
+        "The flag means that nothing is sent.",
+        "The flag means that nothing is sent.",
+    ),
     ("Can the reader end it?", SESSIONS, "Only the reader can end it."),
     ("Are exports encrypted?", "Exports are kept. Exports are not encrypted.", "Exports are not encrypted."),
     ("Which formats does it not export?", "It does not export these formats: PDF and PNG.", "It does not export these"),
@@ -64,6 +71,7 @@ NOT_ANSWERED = {
     ),
     "a number is asked and none is there": ("How many notebooks run?", "Notebooks run here, and more notebooks rest."),
     "a number of something else": ("How many pages does a notebook hold?", "A notebook has pages. 40 users share it."),
+    "a port is asked and none is there": ("What is the default port?", "The default port is that of the demo."),
     "a time is asked and none is there": ("When do exports run?", "Exports run on the server of the team."),
     "how often, and only a number": ("How often are keys rotated?", "Old keys are readable for 90 rotations."),
     "a command is asked and none is there": ("Which command starts an export?", "The export starts at night."),
@@ -162,6 +170,12 @@ async def test_any_question_about_any_text_gets_a_verdict_with_spans_of_the_text
     assert all(text[s.start : s.end].strip() for s in verdict.used)
     assert (verdict.verdict == "sufficient") == (not verdict.missing)
     assert 0 <= answers(question, text) <= 1
+
+
+def test_a_word_that_the_question_has_itself_is_no_opposite_of_another() -> None:
+    question = "Which share is organised and which is unorganised?"
+    assert measure(question, read("The share that is unorganised is larger.")).features.conflict == 0
+    assert measure("Which share is organised?", read("The share that is unorganised is larger.")).features.conflict == 1
 
 
 def test_every_feature_counts_as_it_should() -> None:
