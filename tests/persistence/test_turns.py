@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from graph.events import OfferedPassage
 from graph.types import CONSTRAINED_LABEL, Notice, Selection, Verdict
 from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, Message, Messages, Source, UserMetadata
-from persistence.postgres import Database
+from persistence.postgres import Database, normalise_dsn
 from persistence.sessions import Sessions
 from persistence.threads import Threads
 from persistence.turns import (
@@ -386,6 +387,47 @@ async def test_one_write_tells_each_of_a_workers_turns_what_to_do(reader: Reader
         "select turn_id from turn_deltas join turns t on t.id = turn_id where session_id = $1", reader.session_id
     )
     assert {row["turn_id"] for row in kept} == {going.turn_id, stopped.turn_id}
+
+
+async def _deltas(reader: Reader, started: Started) -> int:
+    return await reader.db.fetchval("select count(*) from turn_deltas where turn_id = $1", started.turn_id)
+
+
+async def test_a_thread_that_is_deleted_takes_the_text_of_its_running_turn_along(reader: Reader) -> None:
+    gone, kept = await reader.start("One?"), await reader.start("Two?")
+    await reader.tell(Beat(gone.turn_id, 1, 0, "text"), Beat(kept.turn_id, 1, 0, "text"))
+    assert await Threads(reader.db).delete(reader.session_id, gone.thread_id)
+    assert (await _deltas(reader, gone), await _deltas(reader, kept)) == (0, 1)
+
+
+@pytest.mark.parametrize("erased", ["session", "thread"])
+async def test_text_that_is_written_while_its_turn_is_erased_is_erased_too(
+    reader: Reader, database_url: str, erased: str
+) -> None:
+    started = await reader.start()
+    await reader.tell(Beat(started.turn_id, 1, 0, "text"))
+    connection = await asyncpg.connect(**normalise_dsn(database_url).arguments())
+    async with connection.transaction():  # a write that has its turn, and has not ended
+        await connection.execute("select from turns where id = $1 for no key update", started.turn_id)
+        if erased == "session":
+            erasing = asyncio.create_task(Sessions(reader.db).erase(reader.session_id))
+        else:
+            erasing = asyncio.create_task(Threads(reader.db).delete(reader.session_id, started.thread_id))
+        await _waits_for_a_lock(reader.db)
+        await connection.execute("insert into turn_deltas values ($1, 1, 4, 'more')", started.turn_id)
+    await erasing
+    await connection.close()
+    assert await _deltas(reader, started) == 0
+    assert await reader.tell(Beat(started.turn_id, 1, 8, "late")) == [Reply("lost", 0)]
+    assert await _deltas(reader, started) == 0
+
+
+async def _waits_for_a_lock(db: Database) -> None:
+    async with asyncio.timeout(10):
+        while not await db.fetchval(
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%delete from%'"
+        ):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_write_renews_the_lease(reader: Reader) -> None:
