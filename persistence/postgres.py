@@ -84,7 +84,7 @@ def _storable_json(value: Any) -> Any:
             return value
 
 
-def to_json(value: BaseModel | dict[str, Any]) -> str:
+def to_json(value: BaseModel | dict[str, Any] | list[dict[str, Any]]) -> str:
     """Return what a jsonb column can hold of a value, as text."""
     data = value.model_dump() if isinstance(value, BaseModel) else value
     text = json.dumps(data, default=str)

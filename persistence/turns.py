@@ -20,6 +20,7 @@ Every statement is its own transaction and may be sent twice.
 
 from collections.abc import Sequence
 from datetime import datetime
+from math import ceil
 from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from graph.events import OfferedPassage
 from graph.types import CONSTRAINED_LABEL, Grounding, Mode, Notice, PassageRef, Verdict
 from persistence import messages
 from persistence.ids import new_id
+from persistence.limits import CHARGED, ROOM, SWEPT, UNLIMITED, WITHIN, Limited, Paused, Terms, TooManyRunning, as_rows
 from persistence.messages import AssistantMetadata, Failure, Message, Stored, UserMetadata
 from persistence.postgres import Database, storable, to_json
 from persistence.sessions import SEEN, VALID, digest
@@ -38,6 +40,8 @@ LEASE_S = 15.0
 RENEWED_BELOW = 0.8
 """Share of the lease below which it is renewed, so every 3 s: a write of text then leaves the turn's row as it is."""
 EARLIER_MESSAGES = 24
+ROUNDS = 8
+"""Times that a turn is tried whose way was free a moment ago, before it is told to come back."""
 TITLE_LENGTH = 60
 
 TurnStatus = Literal["running", "completed", "cancelled", "failed", "interrupted"]
@@ -124,6 +128,13 @@ class Retried(NamedTuple):
     request: dict[str, Any]
 
 
+class Spent(NamedTuple):
+    """What a turn has cost: tokens, and millionths of the currency that prices are in."""
+
+    tokens: int
+    cost: int
+
+
 class Beat(NamedTuple):
     """A sign of life of a running turn: the text that the store lacks, from `offset` on, and its preface when new."""
 
@@ -180,10 +191,17 @@ class TurnRunning(Exception):
         self.turn_id = turn_id
 
 
+def _others_were_faster(error: asyncpg.CheckViolationError) -> None:
+    """Pass over the one check that fails when others were faster; nothing was written."""
+    if error.constraint_name != WITHIN:
+        raise error
+
+
 # Ends turns whose lease ran out, keeping the text they had released. Follows a CTE `expired` with their ids.
 _REAP = """
     dead as (
-        update turns set status = 'interrupted', finished_at = now(), error = {error}::jsonb
+        update turns
+        set status = 'interrupted', finished_at = now(), error = {error}::jsonb, address = null, slot = null
         from expired
         where turns.id = expired.id and turns.status = 'running' and turns.lease_until < now()
         returning turns.id, turns.attempt
@@ -200,6 +218,30 @@ _REAP = """
 
 _REAP_ONE = f"with expired as (select $1::uuid as id), {_REAP.format(error='$2')} select from dead"  # noqa: S608
 
+_REAP_ADDRESS = f"""
+    with expired as (select id from turns where address = $1 and status = 'running'),
+    {_REAP.format(error="$2")} select count(*) from dead"""  # noqa: S608
+
+# A slot that no running turn of the address holds; two that choose the same one meet in a unique index.
+_SLOTS = """
+    slots as (
+        select slot
+        from generate_series(1, {running}) slot
+        where not exists (select from turns t where t.address = {address} and t.slot = slot.slot
+                                                and t.status = 'running')
+        order by random()
+        limit 1
+    )"""
+
+_MAY_START = """
+    not exists (select from pause) and not exists (select from room where open is null)
+          and ({running} = 0 or exists (select from slots))"""
+
+_RESERVED = """(
+    select jsonb_agg(jsonb_build_object('key', open, 'starts_at', starts_at, 'unit', unit, 'amount', amount) order by nth)
+    from room
+    where unit in ('tokens', 'cost'))"""
+
 # The turn goes in before its thread (foreign keys are checked when the statement ends), so that of many equal
 # questions at once the losers leave no empty thread behind. `mine` also finds the turn when this is sent again.
 _START = f"""
@@ -209,16 +251,20 @@ _START = f"""
         select turns.id
         from turns join known on known.id = turns.session_id
         where turns.thread_id = $2 and turns.status = 'running'
-    ), {_REAP.format(error="$17")}, claimed as (
+    ), {_REAP.format(error="$17")}, {ROOM.format(charges="$20::jsonb")},
+    {_SLOTS.format(running="$22::int", address="$21::bytea")}, claimed as (
         insert into turns
-            (id, session_id, thread_id, mode, request, request_hash, client_message_id, worker, lease_until)
-        select $3, known.id, $4, $7, $8, $9, $10, $11, now() + make_interval(secs => $12)
+            (id, session_id, thread_id, mode, request, request_hash, client_message_id, worker, lease_until,
+             address, slot, reserved)
+        select $3, known.id, $4, $7, $8, $9, $10, $11, now() + make_interval(secs => $12),
+               $21, (select slot from slots), {_RESERVED}
         from known
         where ($2::uuid is null or exists (select from threads where id = $2 and session_id = known.id))
           and (select count(*) from dead) >= 0  -- so that they are out of the way first
+          and {_MAY_START.format(running="$22::int")}
         on conflict do nothing
         returning id
-    ), opened as (
+    ), {CHARGED.format(claimed="claimed", swept=SWEPT)}, opened as (
         insert into threads (id, session_id, title)
         select $4, known.id, $16 from claimed, known where $2::uuid is null
     ), continued as (
@@ -248,15 +294,19 @@ _START = f"""
 # Also takes a turn over whose lease ran out; what it had released is kept with its message. `mine` finds the attempt
 # again by its message when this is sent twice.
 _RETRY = f"""
-    with taken as (
+    with known as (
+        select $1::uuid as id
+    ), {ROOM.format(charges="$9::jsonb")}, {_SLOTS.format(running="$11::int", address="$10::bytea")}, taken as (
         update turns
         set attempt = attempt + 1, status = 'running', worker = $5, lease_until = now() + make_interval(secs => $6),
-            cancel_requested = false, preface = null, error = null, finished_at = null
+            cancel_requested = false, preface = null, error = null, finished_at = null,
+            address = $10, slot = (select slot from slots), reserved = {_RESERVED}
         where session_id = $1 and id = $2 and attempt = $3
           and (status <> 'running' or lease_until < now())
+          and {_MAY_START.format(running="$11::int")}
           and id = (select turn_id from messages m where m.thread_id = turns.thread_id order by seq desc limit 1)
         returning id, thread_id, attempt, mode
-    ), superseded as (
+    ), {CHARGED.format(claimed="taken", swept=SWEPT)}, superseded as (
         update messages
         set status = 'superseded',
             content = case when messages.status <> 'running' then messages.content else coalesce(
@@ -291,6 +341,20 @@ _RETRY = f"""
     ) earlier on true"""  # noqa: S608 - put together from constants
 
 
+_REFUSAL = f"""
+    with known as (
+        select $1::uuid as id
+    ), {ROOM.format(charges="$2::jsonb")}, {_SLOTS.format(running="$4::int", address="$3::bytea")}, fullest as (
+        select nth, extract(epoch from starts_at + make_interval(secs => seconds) - now()) as seconds
+        from room
+        where open is null
+        order by seconds desc
+        limit 1
+    )
+    select exists (select from pause) as paused, $4 > 0 and not exists (select from slots) as crowded,
+           (select nth from fullest) as nth, (select seconds from fullest) as seconds"""  # noqa: S608
+
+
 class Turns:
     """Starts turns, keeps them alive, ends them, and tells how they stand."""
 
@@ -310,17 +374,20 @@ class Turns:
         worker: str,
         content: str,
         metadata: UserMetadata,
+        terms: Terms = UNLIMITED,
     ) -> Started | Joined:
         """Store a question and claim its turn for `worker`: one statement, unless something stands in the way.
 
         The session is the token's, and must be the one named if one is.
         `request` is the body as sent, for a later attempt; `request_hash` tells whether a repeated
-        `client_message_id` asks the same. Raises SessionUnknown, SessionForeign, ThreadUnknown, KeyReused,
-        TurnRunning.
+        `client_message_id` asks the same; one that does is joined and costs nothing. A turn that `terms` refuse leaves
+        no row behind and counts nowhere. Raises SessionUnknown, SessionForeign, ThreadUnknown, KeyReused, TurnRunning,
+        Paused, Limited, TooManyRunning.
         """
         token_hash = digest(token)
         thread_id = None if ids.opens_thread else ids.thread_id
-        for _ in range(3):
+        for _ in range(ROUNDS):
+            rows: list[asyncpg.Record] = []
             try:
                 rows = await self._db.fetch(
                     _START,
@@ -343,10 +410,15 @@ class Turns:
                     LEASE_EXPIRED,
                     EARLIER_MESSAGES,
                     session_id,
+                    as_rows(terms.charges),
+                    terms.address,
+                    terms.running,
                     idempotent=True,
                 )
             except asyncpg.ForeignKeyViolationError as error:  # the session was erased, or the thread, just now
                 raise ThreadUnknown from error
+            except asyncpg.CheckViolationError as error:
+                _others_were_faster(error)
             if rows:
                 earlier = tuple(Message.from_row(row) for row in reversed(rows) if row["id"])
                 session = rows[0]["session_id"]
@@ -354,8 +426,9 @@ class Turns:
             in_the_way = await self._what_is_in_the_way(
                 token_hash, session_id, thread_id, client_message_id, request_hash
             )
-            if in_the_way:
+            if isinstance(in_the_way, Joined):
                 return in_the_way
+            await self._refuse(in_the_way, terms)
         raise StoreUnavailable("the thread is too busy to take a question; try again shortly")
 
     async def _what_is_in_the_way(
@@ -365,8 +438,11 @@ class Turns:
         thread_id: UUID | None,
         client_message_id: UUID | None,
         request_hash: bytes,
-    ) -> Joined | None:
-        """Return the turn that a repeated question joins, raise what forbids a new one, or None when it is gone."""
+    ) -> Joined | UUID:
+        """Return the turn that a repeated question joins, or raise what forbids a new one in its thread.
+
+        The session's id where nothing does: it is gone by now, or the terms are in the way.
+        """
         found = await self._db.fetchrow(
             f"""
             select sessions.id as session_id, same.id as same_id, same.request_hash, threads.id as thread_id,
@@ -394,7 +470,30 @@ class Turns:
             raise ThreadUnknown
         if found["running_id"]:
             raise TurnRunning(found["running_id"])
-        return None
+        return found["session_id"]
+
+    async def _refuse(self, session_id: UUID, terms: Terms) -> None:
+        """Raise what the terms have against a turn; nothing when it is gone by now, so that the turn may be tried.
+
+        Turns that still hold a slot though their worker went away are reaped first.
+        """
+        told = await self._db.fetchrow(
+            _REFUSAL,
+            session_id,
+            as_rows(terms.charges),
+            terms.address,
+            terms.running,
+            idempotent=True,
+        )
+        assert told
+        if told["paused"]:
+            raise Paused
+        if told["nth"]:
+            raise Limited(terms.charges[told["nth"] - 1], max(1, ceil(told["seconds"])))
+        if told["crowded"] and not await self._db.fetchval(
+            _REAP_ADDRESS, terms.address, LEASE_EXPIRED, idempotent=True
+        ):
+            raise TooManyRunning
 
     async def sent_as(self, session_id: UUID, client_message_ids: Sequence[UUID]) -> UUID | None:
         """Return the latest turn that was asked under one of these ids; one that was stopped gives its id up."""
@@ -423,13 +522,32 @@ class Turns:
             idempotent=True,
         )
 
-    async def retry(self, session_id: UUID, turn_id: UUID, attempt: int, *, worker: str) -> Retried | Joined | None:
+    async def question(self, session_id: UUID, turn_id: UUID) -> dict[str, Any] | None:
+        """Return the body in which a turn was asked; None when the session has no such turn."""
+        return await self._db.fetchval(
+            "select request from turns where session_id = $1 and id = $2", session_id, turn_id, idempotent=True
+        )
+
+    async def retry(
+        self, session_id: UUID, turn_id: UUID, attempt: int, *, worker: str, terms: Terms = UNLIMITED
+    ) -> Retried | Joined | None:
         """Claim the attempt after `attempt` for `worker`; None when the session has no such turn.
 
         A retry that was sent before, or from another tab, is joined. Raises TurnRunning while the turn runs,
-        TurnNotLast, or AttemptUnknown.
+        TurnNotLast, AttemptUnknown, or what `start` raises for the terms.
         """
         message_id = new_id()
+        for _ in range(ROUNDS):
+            retried = await self._retry(session_id, turn_id, attempt, message_id, worker, terms)
+            if retried != "refused":
+                return retried
+            await self._refuse(session_id, terms)
+        raise StoreUnavailable("the limits are too busy to take a question; try again shortly")
+
+    async def _retry(
+        self, session_id: UUID, turn_id: UUID, attempt: int, message_id: UUID, worker: str, terms: Terms
+    ) -> Retried | Joined | Literal["refused"] | None:
+        rows: list[asyncpg.Record] = []
         try:
             rows = await self._db.fetch(
                 _RETRY,
@@ -441,10 +559,18 @@ class Turns:
                 LEASE_S,
                 CONSTRAINED_LABEL,
                 EARLIER_MESSAGES,
+                as_rows(terms.charges),
+                terms.address,
+                terms.running,
                 idempotent=True,
             )
-        except asyncpg.UniqueViolationError as error:  # a question, or another retry, came in this very moment
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == "turns_slots":
+                return "refused"
+            # A question, or another retry, came in this very moment.
             raise TurnRunning(turn_id) from error
+        except asyncpg.CheckViolationError as error:
+            _others_were_faster(error)
         if rows:
             first = rows[0]
             earlier = tuple(Message.from_row(row) for row in reversed(rows) if row["id"])
@@ -461,6 +587,17 @@ class Turns:
             raise AttemptUnknown
         if turn.status == "running":
             raise TurnRunning(turn_id)
+        last = await self._db.fetchval(
+            """
+            select turn_id from messages
+            where thread_id = (select thread_id from turns where id = $1)
+            order by seq desc limit 1
+            """,
+            turn_id,
+            idempotent=True,
+        )
+        if last == turn_id:
+            return "refused"
         raise TurnNotLast
 
     async def renew(self, worker: str, beats: Sequence[Beat]) -> dict[UUID, Reply]:
@@ -537,18 +674,35 @@ class Turns:
         model: str | None = None,
         error: Failure | None = None,
         preface: Preface | None = None,
+        spent: Spent | None = None,
     ) -> Message | None:
         """Write the answer, with a preface that no beat has told, and end its turn.
 
-        None when the turn is not, or no longer, the worker's to end: nothing was written then, unless this was sent
+        What it reserved of the budgets is settled by what it `spent`, or stays taken where nobody knows. None when the turn is not, or no longer, the worker's to end: nothing was written then, unless this was sent
         before and its reply got lost.
         """
         row = await self._db.fetchrow(
             """
             with own as (
-                update turns set status = $4, finished_at = now(), error = $9, preface = coalesce($10, preface)
+                update turns
+                set status = $4, finished_at = now(), error = $9, preface = coalesce($10, preface),
+                    address = null, slot = null
                 where id = $1 and attempt = $2 and worker = $3 and status = 'running'
-                returning id, thread_id
+                returning id, thread_id, reserved
+            ), due as (
+                select w.key, w.starts_at, case unit when 'tokens' then $11::bigint else $12::bigint end - amount as change
+                from own, rows from (jsonb_to_recordset(own.reserved) as (
+                         key text, starts_at timestamptz, unit text, amount bigint)
+                     ) with ordinality as r (key, starts_at, unit, amount, nth)
+                join rate_windows w on w.key = r.key and w.starts_at = r.starts_at
+                where $11::bigint is not null
+                order by nth
+                for no key update of w
+            ), settled as (
+                update rate_windows w
+                set used = greatest(w.used + due.change, 0), most = greatest(w.most, w.used + due.change)
+                from due
+                where w.key = due.key and w.starts_at = due.starts_at
             ), answered as (
                 update messages set status = $4, content = $5, metadata = $6, tokens = $7, model = $8
                 from own
@@ -571,6 +725,7 @@ class Turns:
             model and storable(model),
             error,
             preface,
+            *(spent or (None, None)),
             idempotent=True,
         )
         return Message.from_row(row) if row else None
