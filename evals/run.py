@@ -176,7 +176,7 @@ async def _open(
         if site is None:
             yield None
         elif plan.url:
-            yield await stack.enter_async_context(over_http(plan.url))
+            yield await stack.enter_async_context(over_http(plan.url, settings.admin_token))
         else:
             own = _embedded(settings, folder / site)
             if adversarial:

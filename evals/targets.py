@@ -10,12 +10,13 @@ from typing import Protocol
 from uuid import UUID
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from graph.errors import CitesideError
 from graph.events import Delta, OfferedPassage, Passages, VerdictGiven
 from graph.ports import Retriever
 from graph.types import Passage, Scope, Verdict
+from server.limits import ADMIN_HEADER, Asker
 from server.models import Answerers
 from server.problems import Problem
 from server.requests import ChatRequest
@@ -140,7 +141,7 @@ class InProcess:
 
     async def _events(self, asked: ChatRequest) -> AsyncGenerator[StreamEvent]:
         try:
-            turn = await self.service.engine.start(self.token, asked)
+            turn = await self.service.engine.start(Asker(self.token, unlimited=True), asked)
         except Problem as problem:
             raise TargetAway(f"the question was refused: {problem.detail}") from problem
         async with aclosing(self.service.engine.follow(self.session_id, turn.turn_id)) as events:
@@ -219,9 +220,10 @@ async def _check(response: httpx.Response) -> None:
 
 
 @asynccontextmanager
-async def over_http(url: str) -> AsyncIterator[OverHttp]:
-    """Open a session on a running server. Raises TargetAway when there is none."""
-    async with httpx.AsyncClient(base_url=url, timeout=_PATIENCE) as client:
+async def over_http(url: str, admin_token: SecretStr | None = None) -> AsyncIterator[OverHttp]:
+    """Open a session on a running server, whose admin token lifts its limits. Raises TargetAway when there is none."""
+    headers = {ADMIN_HEADER: admin_token.get_secret_value()} if admin_token else None
+    async with httpx.AsyncClient(base_url=url, timeout=_PATIENCE, headers=headers) as client:
         try:
             config = await client.get("/config")
             await _check(config)

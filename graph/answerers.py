@@ -71,7 +71,7 @@ class ModelSelectionAnswerer:
                 for item in items:
                     yield item
                 if piece.finish:
-                    yield Finish(finish=piece.finish, tokens=piece.tokens)
+                    yield Finish(finish=piece.finish, tokens=piece.tokens, input_tokens=piece.input_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,7 @@ async def _reply(
     begun = False
     finish: str | None = None
     tokens: int | None = None
+    input_tokens: int | None = None
     deadline = began + patience.silence
     try:
         async with aclosing(cast(AsyncGenerator[AIMessageChunk], model.astream(messages))) as chunks:
@@ -183,6 +184,7 @@ async def _reply(
                 finish = chunk.response_metadata.get("finish_reason") or finish
                 if chunk.usage_metadata:
                     tokens = chunk.usage_metadata["total_tokens"]
+                    input_tokens = chunk.usage_metadata["input_tokens"]
                 text = _UNSTORABLE.sub("", reasoning.feed(chunk.text))
                 del chunk  # nothing of it is kept while the next is waited for
                 if text := text if begun else text.lstrip():
@@ -206,7 +208,7 @@ async def _reply(
         raise _Broken("ended with an unknown finish reason", Fault(away=False))
     if not begun:
         raise _Broken("ended without a word of text", Fault(away=False))
-    yield Piece(finish=_ENDINGS[finish], tokens=tokens)
+    yield Piece(finish=_ENDINGS[finish], tokens=tokens, input_tokens=input_tokens)
 
 
 def _now() -> float:

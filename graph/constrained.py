@@ -135,6 +135,7 @@ class _Reply:
             notices=tuple(self._notices),
             model=self._model,
             tokens=self._finish.tokens,
+            input_tokens=self._finish.input_tokens,
             truncated=self._finish.finish == "length",
         )
 

@@ -120,6 +120,7 @@ class Grounded:
                 "notices": notices,
                 "model": answerer.name,
                 "tokens": last.tokens,
+                "input_tokens": last.input_tokens,
                 "truncated": last.finish == "length",
             }
         }
@@ -141,6 +142,7 @@ class Grounded:
             notices=(*draft["notices"], *self._search_notices(cited, state)),
             model=draft["model"],
             tokens=draft["tokens"],
+            input_tokens=draft["input_tokens"],
             truncated=draft["truncated"],
         )
         return {"answer": answer}

@@ -25,6 +25,7 @@ class Piece(NamedTuple):
     text: str = ""
     finish: Literal["stop", "length"] | None = None
     tokens: int | None = None
+    input_tokens: int | None = None
 
 
 class Answerer(Protocol):
@@ -71,6 +72,7 @@ class Finish(Frozen):
 
     finish: Literal["stop", "length"]
     tokens: int | None = None
+    input_tokens: int | None = None
 
 
 class SelectionAnswerer(Protocol):

@@ -35,6 +35,7 @@ class Draft(TypedDict):
     notices: tuple[Notice, ...]
     model: str
     tokens: int | None
+    input_tokens: int | None
     truncated: bool
 
 

@@ -147,6 +147,7 @@ class GroundedAnswer(Frozen):
     notices: tuple[Notice, ...] = ()
     model: str
     tokens: int | None = None
+    input_tokens: int | None = None
     truncated: bool = False
 
 
@@ -161,6 +162,7 @@ class ConstrainedAnswer(Frozen):
     notices: tuple[Notice, ...] = ()
     model: str
     tokens: int | None = None
+    input_tokens: int | None = None
     truncated: bool = False
 
 

@@ -31,7 +31,19 @@ from graph.events import OfferedPassage
 from graph.types import CONSTRAINED_LABEL, Grounding, Mode, Notice, PassageRef, Verdict
 from persistence import messages
 from persistence.ids import new_id
-from persistence.limits import CHARGED, ROOM, SWEPT, UNLIMITED, WITHIN, Limited, Paused, Terms, TooManyRunning, as_rows
+from persistence.limits import (
+    CHARGED,
+    ROOM,
+    SWEPT,
+    UNLIMITED,
+    Limited,
+    Paused,
+    Terms,
+    TooManyRunning,
+    as_rows,
+    broke,
+    pass_if_others_were_faster,
+)
 from persistence.messages import AssistantMetadata, Failure, Message, Stored, UserMetadata
 from persistence.postgres import Database, storable, to_json
 from persistence.sessions import SEEN, VALID, digest
@@ -191,12 +203,6 @@ class TurnRunning(Exception):
         self.turn_id = turn_id
 
 
-def _others_were_faster(error: asyncpg.CheckViolationError) -> None:
-    """Pass over the one check that fails when others were faster; nothing was written."""
-    if error.constraint_name != WITHIN:
-        raise error
-
-
 # Ends turns whose lease ran out, keeping the text they had released. Follows a CTE `expired` with their ids.
 _REAP = """
     dead as (
@@ -227,8 +233,7 @@ _SLOTS = """
     slots as (
         select slot
         from generate_series(1, {running}) slot
-        where not exists (select from turns t where t.address = {address} and t.slot = slot.slot
-                                                and t.status = 'running')
+        where slot not in (select t.slot from turns t where t.address = {address} and t.status = 'running')
         order by random()
         limit 1
     )"""
@@ -238,7 +243,8 @@ _MAY_START = """
           and ({running} = 0 or exists (select from slots))"""
 
 _RESERVED = """(
-    select jsonb_agg(jsonb_build_object('key', open, 'starts_at', starts_at, 'unit', unit, 'amount', amount) order by nth)
+    select jsonb_agg(jsonb_build_object('key', open, 'starts_at', starts_at, 'unit', unit, 'amount', amount)
+                     order by nth)
     from room
     where unit in ('tokens', 'cost'))"""
 
@@ -418,7 +424,7 @@ class Turns:
             except asyncpg.ForeignKeyViolationError as error:  # the session was erased, or the thread, just now
                 raise ThreadUnknown from error
             except asyncpg.CheckViolationError as error:
-                _others_were_faster(error)
+                pass_if_others_were_faster(error)
             if rows:
                 earlier = tuple(Message.from_row(row) for row in reversed(rows) if row["id"])
                 session = rows[0]["session_id"]
@@ -522,12 +528,6 @@ class Turns:
             idempotent=True,
         )
 
-    async def question(self, session_id: UUID, turn_id: UUID) -> dict[str, Any] | None:
-        """Return the body in which a turn was asked; None when the session has no such turn."""
-        return await self._db.fetchval(
-            "select request from turns where session_id = $1 and id = $2", session_id, turn_id, idempotent=True
-        )
-
     async def retry(
         self, session_id: UUID, turn_id: UUID, attempt: int, *, worker: str, terms: Terms = UNLIMITED
     ) -> Retried | Joined | None:
@@ -565,12 +565,12 @@ class Turns:
                 idempotent=True,
             )
         except asyncpg.UniqueViolationError as error:
-            if error.constraint_name == "turns_slots":
+            if broke(error, "turns_slots"):
                 return "refused"
             # A question, or another retry, came in this very moment.
             raise TurnRunning(turn_id) from error
         except asyncpg.CheckViolationError as error:
-            _others_were_faster(error)
+            pass_if_others_were_faster(error)
         if rows:
             first = rows[0]
             earlier = tuple(Message.from_row(row) for row in reversed(rows) if row["id"])
@@ -678,8 +678,9 @@ class Turns:
     ) -> Message | None:
         """Write the answer, with a preface that no beat has told, and end its turn.
 
-        What it reserved of the budgets is settled by what it `spent`, or stays taken where nobody knows. None when the turn is not, or no longer, the worker's to end: nothing was written then, unless this was sent
-        before and its reply got lost.
+        What it reserved of the budgets is settled by what it `spent`, or stays taken where nobody knows. None when the
+        turn is not, or no longer, the worker's to end: nothing was written then, unless this was sent before and its
+        reply got lost.
         """
         row = await self._db.fetchrow(
             """
@@ -690,7 +691,8 @@ class Turns:
                 where id = $1 and attempt = $2 and worker = $3 and status = 'running'
                 returning id, thread_id, reserved
             ), due as (
-                select w.key, w.starts_at, case unit when 'tokens' then $11::bigint else $12::bigint end - amount as change
+                select w.key, w.starts_at,
+                       case unit when 'tokens' then $11::bigint else $12::bigint end - amount as change
                 from own, rows from (jsonb_to_recordset(own.reserved) as (
                          key text, starts_at timestamptz, unit text, amount bigint)
                      ) with ordinality as r (key, starts_at, unit, amount, nth)

@@ -93,7 +93,10 @@ class CitesideAPI(FastAPI):
         self.headers = headers
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return the request log around CORS around the rules for bodies around FastAPI's own stack."""
+        """Return the request log around CORS around the rules for bodies around FastAPI's own stack.
+
+        Whoever comes from an origin that is not ours is turned away before all that: no header could let them read why.
+        """
         cors = CORSMiddleware(
             JsonBodies(super().build_middleware_stack()),
             allow_origins=self.origins,
@@ -102,7 +105,31 @@ class CitesideAPI(FastAPI):
             expose_headers=("Retry-After", "Citeside-Turn-Id"),
             max_age=7200,
         )
-        return RequestLog(cors)
+        return RequestLog(KnownOrigins(cors, self.origins))
+
+
+class KnownOrigins:
+    """Refuses requests of pages that are not ours: browsers name the page's origin, and other programs name none.
+
+    CORS alone would keep a strange page from reading the answer, and have the question asked all the same.
+    """
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+        self.app = app
+        self.origins = frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on when it names no origin, or one of ours."""
+        if scope["type"] == "http" and not self.origins.issuperset(Headers(scope=scope).getlist("origin")):
+            await respond(_strange_origin())(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def _strange_origin() -> Problem:
+    return Problem(
+        403, "origin_refused", "Pages of this origin may not ask; CITESIDE_CORS_ORIGINS lists those that may."
+    )
 
 
 class JsonBodies:

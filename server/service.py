@@ -11,19 +11,23 @@ from uuid import UUID
 from graph.errors import ConfigurationError
 from graph.ports import Retriever
 from persistence.feedback import Feedback
+from persistence.limits import Limits
 from persistence.messages import Messages
 from persistence.migrate import migrate
 from persistence.postgres import Database, open_database
 from persistence.sessions import Sessions
 from persistence.threads import Threads
 from persistence.turns import Turns
+from server.addresses import Addresses
 from server.settings import Settings
 
 if TYPE_CHECKING:
     from graph.build import TurnGraph
     from persistence.embeddings import Embedder
     from persistence.index import PassageIndex
+    from server.limits import Tariff
     from server.models import Answerers
+    from server.proofs import Verify
     from server.requests import FeedbackRequest
     from server.tracing import Tracing
     from server.turns import TurnEngine
@@ -46,6 +50,10 @@ class Service:
     graph: "TurnGraph"
     engine: "TurnEngine"
     tracing: "Tracing"
+    limits: Limits
+    tariff: "Tariff"
+    addresses: Addresses
+    verify: "Verify | None"
 
     async def take_opinion(self, session_id: UUID, message_id: UUID, given: "FeedbackRequest") -> bool:
         """Keep what a reader thinks of an answer and tell its trace; false when the session has no such answer."""
@@ -67,7 +75,7 @@ async def open_service(
     async with AsyncExitStack() as stack:
         with _first_error():
             async with asyncio.TaskGroup() as group:
-                opening_database = group.create_task(_open_database(settings, stack))
+                opening_database = group.create_task(stack.enter_async_context(database_of(settings)))
                 opening_index = group.create_task(stack.enter_async_context(open_retrieval(settings)))
                 # LangGraph takes two seconds to import, in which Postgres can start.
                 await asyncio.to_thread(import_module, "server.turns")
@@ -77,12 +85,15 @@ async def open_service(
 
         from persistence.embeddings import NoEmbedder
         from server.ahead import SearchAhead
+        from server.limits import open_tariff
+        from server.proofs import open_verify
         from server.tracing import open_tracing
         from server.turns import open_engine
 
         searched = SearchAhead(retriever or index)
         graph = compose_graph(chosen, searched, keywords_only=isinstance(embedder, NoEmbedder))
         turns, messages = Turns(database), Messages(database)
+        tariff = open_tariff(settings, chosen.model_name)
         tracing = await stack.enter_async_context(open_tracing(settings))
         yield Service(
             settings=settings,
@@ -96,8 +107,14 @@ async def open_service(
             retriever=searched,
             answerers=chosen,
             graph=graph,
-            engine=await stack.enter_async_context(open_engine(graph, turns, messages, searched, tracing.trace)),
+            engine=await stack.enter_async_context(
+                open_engine(graph, turns, messages, searched, tariff, tracing.trace)
+            ),
             tracing=tracing,
+            limits=Limits(database),
+            tariff=tariff,
+            addresses=Addresses(settings.trusted_proxies, database.url),
+            verify=open_verify(settings.verify),
         )
 
 
@@ -110,15 +127,16 @@ def _first_error() -> Iterator[None]:
         raise errors.exceptions[0] from None
 
 
-async def _open_database(settings: Settings, stack: AsyncExitStack) -> Database:
+@asynccontextmanager
+async def database_of(settings: Settings) -> AsyncIterator[Database]:
     """Open Postgres at the schema this code expects: our own is brought to it, another's is only looked at."""
     url = settings.database_url.get_secret_value() if settings.database_url else None
-    database = await stack.enter_async_context(open_database(url, settings.data_dir))
-    if url is None:
-        await migrate(database.url)
-    elif missing := await migrate(database.url, check=True):
-        raise ConfigurationError(f"DATABASE_URL lacks {', '.join(missing)}. Run `citeside migrate` first.")
-    return database
+    async with open_database(url, settings.data_dir) as database:
+        if url is None:
+            await migrate(database.url)
+        elif missing := await migrate(database.url, check=True):
+            raise ConfigurationError(f"DATABASE_URL lacks {', '.join(missing)}. Run `citeside migrate` first.")
+        yield database
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from graph.errors import ConfigurationError
+from server.addresses import proxy
 
 
 def _as_list(value: object) -> object:
@@ -50,8 +51,20 @@ def _http_url(url: str) -> str:
     return url
 
 
+def _hook(name: str) -> str:
+    module, colon, function = name.partition(":")
+    if not colon or not all(part.isidentifier() for part in (*module.split("."), function)):
+        raise ValueError("wants module:function, such as server.turnstile:verify")
+    return name
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_exact_origin)], ...], NoDecode, BeforeValidator(_as_list)]
+
+Proxies = Annotated[tuple[Annotated[str, AfterValidator(proxy)], ...], NoDecode, BeforeValidator(_as_list)]
+Hook = Annotated[str, AfterValidator(_hook)]
+Most = Annotated[int, Field(ge=0, le=2**53)]
+Money = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -91,6 +104,20 @@ class Settings(BaseSettings):
     cors_origins: Origins = ("http://localhost:3000", "http://127.0.0.1:3000")
     chatkit: bool = False
     admin_token: SecretStr | None = None
+
+    # Limits; 0 turns one off.
+    trusted_proxies: Proxies = ()
+    turns_per_minute: Most = 10
+    turns_per_hour: Most = 60
+    address_turns_per_minute: Most = 30
+    address_running_turns: Annotated[int, Field(ge=0, le=1000)] = 3
+    address_sessions_per_hour: Most = 100
+    daily_tokens: Most = 2_000_000
+    session_daily_tokens: Most = 200_000
+    daily_cost: Money = 0
+    input_price: Money = 0
+    output_price: Money = 0
+    verify: Hook | None = None
 
     langsmith_tracing: bool = Field(default=False, validation_alias="LANGSMITH_TRACING")
     langsmith_api_key: SecretStr | None = Field(default=None, validation_alias="LANGSMITH_API_KEY")

@@ -23,6 +23,7 @@ from graph.errors import StoreUnavailable
 from graph.grounded import PASSAGES
 from graph.types import Answer
 from persistence.ids import new_id
+from persistence.limits import Limited, Paused, TooManyRunning
 from persistence.messages import AssistantMetadata, Message, Messages
 from persistence.turns import (
     AttemptUnknown,
@@ -41,6 +42,7 @@ from persistence.turns import (
     Turns,
 )
 from server.ahead import SearchAhead
+from server.limits import Asker, Tariff, refusal
 from server.logs import log_for
 from server.mirrors import TICK, Mirrors
 from server.problems import Problem, Unauthorized, failure, not_found
@@ -76,8 +78,17 @@ class _Begun(NamedTuple):
 class TurnEngine:
     """Starts turns, keeps them alive in the store, and lets readers follow them."""
 
-    def __init__(self, graph: TurnGraph, turns: Turns, messages: Messages, search: SearchAhead, trace: Trace) -> None:
+    def __init__(
+        self,
+        graph: TurnGraph,
+        turns: Turns,
+        messages: Messages,
+        search: SearchAhead,
+        tariff: Tariff,
+        trace: Trace,
+    ) -> None:
         self._graph = graph
+        self._tariff = tariff
         self._search = search
         self._turns = turns
         self._messages = messages
@@ -91,11 +102,11 @@ class TurnEngine:
         self._telling = asyncio.Lock()
         self._closing = False
 
-    async def start(self, token: str, asked: ChatRequest) -> Started | Joined:
+    async def start(self, asker: Asker, asked: ChatRequest) -> Started | Joined:
         """Store a question and run its turn, or say which turn it joins because it was sent before.
 
         Raises Problem when the token opens no session, or another than the one named, when the thread is unknown or
-        busy, or the client's message id was used for another body.
+        busy, the client's message id was used for another body, a limit is reached, or turns are paused.
         """
         if self._closing:
             raise failure("interrupted")
@@ -104,7 +115,7 @@ class TurnEngine:
             # Nothing that the store holds bears on the first question of a thread: its graph begins with the search.
             begun = self._begin(asked, ids) if searching and ids.opens_thread else None
             try:
-                turn = await self._store(token, asked, ids)
+                turn = await self._store(asker, asked, ids)
             except BaseException:
                 _drop(begun)
                 raise
@@ -123,10 +134,10 @@ class TurnEngine:
             with self._search.begun(asked.message, scope=asked.scope, limit=PASSAGES):
                 yield True
 
-    async def _store(self, token: str, asked: ChatRequest, ids: TurnIds) -> Started | Joined:
+    async def _store(self, asker: Asker, asked: ChatRequest, ids: TurnIds) -> Started | Joined:
         try:
             return await self._turns.start(
-                token,
+                asker.token,
                 ids,
                 session_id=asked.session_id,
                 client_message_id=asked.client_message_id,
@@ -136,6 +147,7 @@ class TurnEngine:
                 worker=self._worker,
                 content=asked.message,
                 metadata=asked.user_metadata,
+                terms=self._tariff.terms(asker, asked),
             )
         except SessionUnknown:
             raise Unauthorized() from None
@@ -148,23 +160,28 @@ class TurnEngine:
             raise Problem(409, "client_message_id_reused", detail) from None
         except TurnRunning as running:
             raise _still_running(running) from None
+        except (Limited, TooManyRunning, Paused) as refused:
+            raise refusal(refused) from None
 
-    async def retry(self, session_id: UUID, turn_id: UUID, attempt: int) -> None:
+    async def retry(self, session_id: UUID, turn_id: UUID, attempt: int, asker: Asker) -> None:
         """Run the question of a thread's last turn again, in place of its answer of `attempt`.
 
         Where that attempt was replaced before, there is nothing to do. Raises Problem when the turn is unknown,
-        still runs, has no such attempt, or was followed by another.
+        still runs, has no such attempt, or was followed by another, a limit is reached, or turns are paused.
         """
         if self._closing:
             raise failure("interrupted")
         try:
-            retried = await self._turns.retry(session_id, turn_id, attempt, worker=self._worker)
+            terms = self._tariff.terms(asker, None)
+            retried = await self._turns.retry(session_id, turn_id, attempt, worker=self._worker, terms=terms)
         except TurnRunning as running:
             raise _still_running(running) from None
         except TurnNotLast:
             raise Problem(409, "turn_not_last", "Only the last turn of a thread can be answered again.") from None
         except AttemptUnknown:
             raise Problem(409, "attempt_unknown", "The turn has no such attempt.") from None
+        except (Limited, TooManyRunning, Paused) as refused:
+            raise refusal(refused) from None
         if retried is None:
             raise not_found("turn")
         if isinstance(retried, Retried):
@@ -289,7 +306,7 @@ class TurnEngine:
         try:
             answer, ending = outcome(run)
             run.transcript.reached("end")
-            await self._settle(run, last_words(run, answer, ending))
+            await self._settle(run, last_words(run, answer, ending), answer)
         except Exception as error:
             code = error.code if isinstance(error, StoreUnavailable) else "internal"
             log.error("turn not stored", turn_id=run.started.turn_id, exc_info=error)
@@ -310,9 +327,10 @@ class TurnEngine:
             timings=run.transcript.timings,
         )
 
-    async def _settle(self, run: Run, message: Message) -> None:
+    async def _settle(self, run: Run, message: Message, answer: Answer | None) -> None:
         """Offer the end of a turn to the store until it takes it. Raises StoreUnavailable when it stays away."""
         assert isinstance(message.metadata, AssistantMetadata) and message.status not in ("running", "superseded")
+        spent = self._tariff.spent(run.question, answer)
         give_up = time.monotonic() + SETTLE
         run.ending = True
         async with self._telling:  # a beat under way would leave its delta behind the end, which deletes them all
@@ -330,6 +348,7 @@ class TurnEngine:
                     model=message.model,
                     error=message.metadata.error,
                     preface=run.beat().preface,
+                    spent=spent,
                 )
                 stored = finished or await self._messages.get(run.started.session_id, message.id)
                 break
@@ -369,10 +388,10 @@ class TurnEngine:
 
 @asynccontextmanager
 async def open_engine(
-    graph: TurnGraph, turns: Turns, messages: Messages, search: SearchAhead, trace: Trace
+    graph: TurnGraph, turns: Turns, messages: Messages, search: SearchAhead, tariff: Tariff, trace: Trace
 ) -> AsyncIterator[TurnEngine]:
     """Give an engine, and wait at the end for the turns that still run."""
-    engine = TurnEngine(graph, turns, messages, search, trace)
+    engine = TurnEngine(graph, turns, messages, search, tariff, trace)
     try:
         yield engine
     finally:

@@ -140,12 +140,14 @@ class SearchAnswer(Frozen):
 
 
 class Limits(Frozen):
-    """The largest request: text in code points, the rest in bytes."""
+    """The largest request, text in code points and the rest in bytes, and how many turns a session may ask (0: any)."""
 
     message: int = MESSAGE_LIMIT
     selected_text: int = SELECTION_LIMIT
     metadata: int = METADATA_LIMIT
     body: int = BODY_LIMIT
+    turns_per_minute: int = 0
+    turns_per_hour: int = 0
 
 
 class Config(Frozen):

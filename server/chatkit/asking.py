@@ -18,6 +18,7 @@ from sse_starlette import EventSourceResponse
 from graph.errors import CitesideError
 from server.chatkit.frames import turn_events
 from server.chatkit.items import question_item, thread_of
+from server.limits import Asker
 from server.logs import log_for
 from server.problems import not_found
 from server.requests import ChatRequest
@@ -32,7 +33,7 @@ Opening = Callable[[TurnOpened], Awaitable[Sequence[ThreadStreamEvent]]]
 
 
 async def ask(
-    service: Service, session_id: UUID, token: str, asked: ChatRequest, message_ids: tuple[UUID, UUID], locale: str
+    service: Service, session_id: UUID, asker: Asker, asked: ChatRequest, message_ids: tuple[UUID, UUID], locale: str
 ) -> EventSourceResponse:
     """Ask, or join the turn of a body that is sent again because its stream broke off.
 
@@ -42,7 +43,7 @@ async def ask(
     turn_id = await service.turns.sent_as(session_id, message_ids)
     if turn_id is None:
         asked = asked.model_copy(update={"client_message_id": message_ids[0]})
-        turn_id = (await service.engine.start(token, asked)).turn_id
+        turn_id = (await service.engine.start(asker, asked)).turn_id
 
     async def opening(opened: TurnOpened) -> Sequence[ThreadStreamEvent]:
         question = await service.messages.get(session_id, opened.user_message_id)
@@ -60,7 +61,7 @@ async def ask(
 
 
 async def retry(
-    service: Service, session_id: UUID, thread_id: UUID, question_id: UUID, locale: str
+    service: Service, session_id: UUID, asker: Asker, thread_id: UUID, question_id: UUID, locale: str
 ) -> EventSourceResponse:
     """Answer a thread's last question again, or read along where that is being done.
 
@@ -73,7 +74,7 @@ async def retry(
     if turn is None:
         raise not_found("turn")
     if turn.status != "running":
-        await service.engine.retry(session_id, turn.id, turn.attempt)
+        await service.engine.retry(session_id, turn.id, turn.attempt, asker)
 
     async def opening(opened: TurnOpened) -> Sequence[ThreadStreamEvent]:
         former = await service.messages.answer_id(session_id, opened.turn_id, opened.attempt - 1)

@@ -53,8 +53,9 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _commands() -> Iterator[Command]:
-    from server.cli import ask, demo, ingest, migrate, serve, test
+    from server.cli import ask, demo, ingest, migrate, pause, serve, sessions, test
 
     yield from (demo.command, serve.command, ingest.command, ask.command, migrate.command)
+    yield from (pause.pause, pause.resume, sessions.command)
     yield from (extension.load() for extension in entry_points(group=EXTENSIONS))
     yield test.command

@@ -157,6 +157,7 @@ def _config(application: "partial[FastAPI]", workers: int = 1) -> "uvicorn.Confi
         access_log=False,
         timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
+        proxy_headers=False,  # `server.addresses` decides whose word on the address counts
     )
 
 

@@ -8,7 +8,7 @@ from sse_starlette import EventSourceResponse
 
 from server.problems import failure
 from server.requests import ChatRequest
-from server.routes.deps import ServiceDep, TokenDep
+from server.routes.deps import AskerDep, ServiceDep
 from server.sse import STREAMED, TURN_ID, event_stream
 from server.wire import ChatAnswer, TurnAccepted
 
@@ -19,9 +19,9 @@ PATIENCE = 55.0
 
 
 @router.post("/chat", response_model=ChatAnswer, responses={202: {"model": TurnAccepted}})
-async def chat(asked: ChatRequest, service: ServiceDep, token: TokenDep, response: Response) -> object:
+async def chat(asked: ChatRequest, service: ServiceDep, asker: AskerDep, response: Response) -> object:
     """Ask and wait: 200 with the stored message, 202 with the turn's id when it takes longer than a proxy waits."""
-    turn = await service.engine.start(token, asked)
+    turn = await service.engine.start(asker, asked)
     turn_id = str(turn.turn_id)
     response.headers[TURN_ID] = turn_id
     try:
@@ -38,7 +38,7 @@ async def chat(asked: ChatRequest, service: ServiceDep, token: TokenDep, respons
 
 
 @router.post("/chat/stream", response_class=Response, responses=STREAMED)
-async def chat_stream(asked: ChatRequest, service: ServiceDep, token: TokenDep) -> EventSourceResponse:
+async def chat_stream(asked: ChatRequest, service: ServiceDep, asker: AskerDep) -> EventSourceResponse:
     """Ask and read along; a reader that leaves stops nothing."""
-    turn = await service.engine.start(token, asked)
+    turn = await service.engine.start(asker, asked)
     return await event_stream(service.engine, turn.session_id, turn.turn_id)

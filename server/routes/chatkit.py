@@ -17,7 +17,7 @@ from server.chatkit.asking import ask, retry, stream
 from server.chatkit.reading import reply
 from server.chatkit.sent import NotOffered, id_of, message_ids, question_of, read
 from server.problems import Problem
-from server.routes.deps import ServiceDep, SessionDep, TokenDep
+from server.routes.deps import AskerDep, ServiceDep, SessionDep
 from server.sse import STREAMED
 
 router = APIRouter(tags=["chatkit"])
@@ -28,7 +28,7 @@ async def chatkit(
     request: Request,
     service: ServiceDep,
     session: SessionDep,
-    token: TokenDep,
+    asker: AskerDep,
     chatkit_frame_instance_id: Annotated[str, Header()] = "",
     accept_language: Annotated[str, Header()] = "en",
 ) -> Response:
@@ -47,10 +47,10 @@ async def chatkit(
     match asked:
         case ThreadsCreateReq() | ThreadsAddUserMessageReq():
             ids = message_ids(session.id, chatkit_frame_instance_id, body)
-            return await ask(service, session.id, token, question_of(asked), ids, locale)
+            return await ask(service, session.id, asker, question_of(asked), ids, locale)
         case ThreadsRetryAfterItemReq(params=params):
             thread_id, question_id = id_of(params.thread_id, "thread"), id_of(params.item_id, "message")
-            return await retry(service, session.id, thread_id, question_id, locale)
+            return await retry(service, session.id, asker, thread_id, question_id, locale)
         case _:
             assert not is_streaming_req(asked), "the other streams are not offered"
             given = await reply(service, session.id, asked, locale)

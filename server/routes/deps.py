@@ -1,4 +1,4 @@
-"""What routes ask for: the service, and the session of whoever asks."""
+"""What routes ask for: the service, the session of whoever asks, and on which terms they do."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,7 +7,8 @@ from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from persistence.sessions import Session
-from server.problems import Unauthorized
+from server.limits import ADMIN_HEADER, Asker, is_admin
+from server.problems import Problem, Unauthorized
 from server.service import Service
 
 _bearer = HTTPBearer(auto_error=False, description="The token that POST /sessions gave.")
@@ -40,5 +41,22 @@ async def _session(service: ServiceDep, token: TokenDep) -> Session:
 
 
 SessionDep = Annotated[Session, Depends(_session)]
+
+
+def asker_of(request: Request, service: Service, token: str = "") -> Asker:
+    """Return who sent a request, and whether limits are lifted for it. Raises Problem for a wrong admin token."""
+    if given := request.headers.get(ADMIN_HEADER):
+        if not is_admin(given, service.settings):
+            raise Problem(403, "admin_refused", "Citeside-Admin-Token is not the server's CITESIDE_ADMIN_TOKEN.")
+        return Asker(token, unlimited=True)
+    address = service.addresses.of(request.scope)
+    return Asker(token, service.addresses.key(address) if address else None)
+
+
+async def _asker(request: Request, service: ServiceDep, token: TokenDep) -> Asker:
+    return asker_of(request, service, token)
+
+
+AskerDep = Annotated[Asker, Depends(_asker)]
 After = Annotated[UUID | None, Query(description="The last id of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=100)]

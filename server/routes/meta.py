@@ -19,12 +19,14 @@ TRACED = Notice(code="traced", detail="Questions, the passages found and answers
 @router.get("/config")
 async def config(service: ServiceDep) -> Config:
     """Tell a client what it may send, and its readers what they should know."""
+    settings = service.settings
+    optional = {"chatkit": settings.chatkit, "proof": service.verify is not None}
     return Config(
         version=version("citeside"),
-        features=(*FEATURES, "chatkit") if service.settings.chatkit else FEATURES,
-        limits=Limits(),
+        features=(*FEATURES, *(name for name, on in optional.items() if on)),
+        limits=Limits(turns_per_minute=settings.turns_per_minute, turns_per_hour=settings.turns_per_hour),
         model=service.answerers.model_name,
-        disclosures=(TRACED,) if service.settings.langsmith_tracing else (),
+        disclosures=(TRACED,) if settings.langsmith_tracing else (),
     )
 
 

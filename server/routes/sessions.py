@@ -2,19 +2,30 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
+from persistence.limits import Limited
+from server.limits import refusal
+from server.proofs import check_proof
 from server.requests import SessionRequest
-from server.routes.deps import ServiceDep, SessionDep
+from server.routes.deps import ServiceDep, SessionDep, asker_of
 from server.wire import SessionGiven
 
 router = APIRouter(tags=["sessions"])
 
 
 @router.post("/sessions", status_code=201)
-async def create_session(service: ServiceDep, asked: SessionRequest | None = None) -> SessionGiven:
+async def create_session(request: Request, service: ServiceDep, asked: SessionRequest | None = None) -> SessionGiven:
     """Give out a session; its token is shown this once."""
-    session, token = await service.sessions.create(user_key=asked.user_key if asked else None)
+    asker = asker_of(request, service)
+    if service.verify and not asker.unlimited:
+        await check_proof(service.verify, asked.proof if asked else None, service.addresses.of(request.scope))
+    try:
+        session, token = await service.sessions.create(
+            user_key=asked.user_key if asked else None, charges=service.tariff.session(asker)
+        )
+    except Limited as limited:
+        raise refusal(limited) from None
     return SessionGiven(session_id=session.id, token=token, expires_at=session.expires_at)
 
 

@@ -8,7 +8,7 @@ from sse_starlette import EventSourceResponse
 
 from server.problems import Problem, not_found
 from server.requests import RetryRequest
-from server.routes.deps import ServiceDep, SessionDep
+from server.routes.deps import AskerDep, ServiceDep, SessionDep
 from server.sse import STREAMED, event_stream
 from server.transcript import Cursor
 from server.wire import TurnState
@@ -44,10 +44,10 @@ async def stop_turn(service: ServiceDep, session: SessionDep, turn_id: UUID) -> 
 
 @router.post("/retry", response_class=Response, responses=STREAMED)
 async def retry_turn(
-    service: ServiceDep, session: SessionDep, turn_id: UUID, asked: RetryRequest
+    service: ServiceDep, session: SessionDep, asker: AskerDep, turn_id: UUID, asked: RetryRequest
 ) -> EventSourceResponse:
     """Answer the last question of a thread again and read along; the answer before is kept, but no longer listed."""
-    await service.engine.retry(session.id, turn_id, asked.attempt)
+    await service.engine.retry(session.id, turn_id, asked.attempt, asker)
     return await event_stream(service.engine, session.id, turn_id, Cursor(asked.attempt, 0))
 
 

@@ -18,6 +18,7 @@ from server.cli.child import CITESIDE, child_server
 from server.cli.site import WEBSITE, build_own_site, npm_with_packages, served
 from tests.browser.model import Model, open_model
 from tests.faults.wire import Wire, open_wire
+from tests.unlimited import NO_LIMITS_IN_THE_ENVIRONMENT
 
 CHROMIUM = Path("/usr/bin/chromium")
 BASE_URL = "/project/"
@@ -63,6 +64,7 @@ def open_stack() -> Iterator[Stack]:
             "OPENAI_BASE_URL": model.url,
             "CITESIDE_CORS_ORIGINS": origin,
             "CITESIDE_CHATKIT": "true",
+            **NO_LIMITS_IN_THE_ENVIRONMENT,
         }
         server = stack.enter_context(child_server(data, "--port", "0", env=env))
         wire.upstream = ("127.0.0.1", int(server.rpartition(":")[2]))

@@ -24,6 +24,7 @@ from tests.faults.databases import DatabaseServer, url
 from tests.faults.model import Model
 from tests.faults.wire import Address, Wire, open_wire
 from tests.faults.worker import CLOCKS
+from tests.unlimited import NO_LIMITS_IN_THE_ENVIRONMENT
 
 LEASE = 4.0
 MODEL_TIMEOUT = 3.0
@@ -249,6 +250,7 @@ def open_fleet(
                 "CITESIDE_MODEL": "misbehaving",
                 "CITESIDE_MODEL_TIMEOUT": str(MODEL_TIMEOUT),
                 "OPENAI_BASE_URL": model.url,
+                **NO_LIMITS_IN_THE_ENVIRONMENT,
             }
             workers.append(Worker(letter, data_dir, server, wire, variables))
             stack.callback(workers[-1].stop)

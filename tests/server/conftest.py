@@ -13,6 +13,7 @@ from server.settings import Settings
 from tests.postgres_fixtures import database, database_url, server_url
 from tests.server.http import Reader, in_process
 from tests.server.stand_ins import KnownPassages, Scripted, answerers
+from tests.unlimited import NO_LIMITS
 
 __all__ = ["database", "database_url", "server_url"]
 
@@ -37,6 +38,7 @@ def settings(database_url: str, data_dir: Path) -> Settings:
         database_url=database_url,  # pyright: ignore[reportArgumentType]
         data_dir=data_dir,
         cors_origins=("https://docs.example",),
+        **NO_LIMITS,  # pyright: ignore[reportArgumentType]
     )
 
 

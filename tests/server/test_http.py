@@ -189,7 +189,8 @@ async def test_the_config_tells_what_a_client_may_send(reader: Reader) -> None:
             "feedback",
             "search",
         ],
-        "limits": {"message": 4_000, "selected_text": 20_000, "metadata": 4_096, "body": 262_144},
+        "limits": {"message": 4_000, "selected_text": 20_000, "metadata": 4_096, "body": 262_144}
+        | {"turns_per_minute": 0, "turns_per_hour": 0},
         "model": "scripted",
         "disclosures": [],
     }
@@ -256,7 +257,7 @@ async def test_only_the_sites_that_were_named_may_ask(reader: Reader) -> None:
     assert allowed.headers["access-control-max-age"] == "7200"
     assert "access-control-allow-credentials" not in allowed.headers
     stranger = await reader.client.options("/chat/stream", headers={**preflight, "Origin": "https://docs.example.evil"})
-    assert stranger.status_code == 400
+    assert stranger.status_code == 403
     assert "access-control-allow-origin" not in stranger.headers
     answer = await reader.client.get("/config", headers={"Origin": "https://docs.example"})
     assert answer.headers["access-control-expose-headers"] == "Retry-After, Citeside-Turn-Id"

@@ -29,6 +29,17 @@ OPENING_PAUSE = 0.01
 CLOCK_TICK = 0.01
 """Seconds; the kernel counts CPU time no finer."""
 
+NEVER_REACHED = {
+    "CITESIDE_TURNS_PER_MINUTE": "1000000",
+    "CITESIDE_TURNS_PER_HOUR": "1000000",
+    "CITESIDE_ADDRESS_TURNS_PER_MINUTE": "1000000",
+    "CITESIDE_ADDRESS_RUNNING_TURNS": "1000",
+    "CITESIDE_ADDRESS_SESSIONS_PER_HOUR": "1000000",
+    "CITESIDE_DAILY_TOKENS": "1000000000000",
+    "CITESIDE_SESSION_DAILY_TOKENS": "1000000000000",
+}
+"""Limits that no cell reaches. They are not off: what it costs to keep them belongs to a turn."""
+
 Tell = Callable[[str], None]
 Found = tuple[dict[str, float], dict[str, int]]
 """Figures of a cell, and how often what went wrong."""
@@ -89,6 +100,7 @@ class Round:
                 "DATABASE_URL": self.store.database(kind.name),
                 "CITESIDE_DATA_DIR": str(self.folder / "data"),
                 "CITESIDE_MODEL": "bench",
+                **NEVER_REACHED,
             }
             self._children[kind] = self.servers.enter_context(child(kind.name, kind.module, self.folder, variables))
         for kind in self.kinds:

@@ -15,7 +15,7 @@ const page = vi.hoisted(() => ({
 }));
 vi.mock('../src/client', async (original) => ({...(await original<object>()), createClient: () => page.client, browserStore: () => null}));
 vi.mock('../src/theme/Citeside/labels', async () => ({
-  label: (name: string) => name,
+  label: (name: string, values?: object) => [name, ...Object.values(values ?? {})].join(' '),
   sentence: (code: string) => `sentence of ${code}`,
 }));
 vi.mock('../src/page/site', () => ({
@@ -58,7 +58,7 @@ function play() {
   const stream = () => (streams.push(new Played()), streams.at(-1)!);
   let threadId: string | null = null;
   const client = {
-    config: vi.fn(async () => ({version: '1', features: [], limits: {message: 30, selected_text: 20_000, metadata: 1, body: 1}, model: 'm', disclosures: []})),
+    config: vi.fn(async () => ({version: '1', features: [], limits: {message: 30, selected_text: 20_000, metadata: 1, body: 1, turns_per_minute: 10, turns_per_hour: 60}, model: 'm', disclosures: []})),
     ask: vi.fn(stream),
     unsettled: vi.fn((): ReturnType<Client['unsettled']> => null),
     settle: vi.fn(),
@@ -280,6 +280,35 @@ it('says what went wrong, searches instead, and asks again', async () => {
   expect(host.querySelector('.citeside-found a')!.textContent).toBe('Found page');
   await click('tryAgain');
   expect([client.ask.mock.calls.length, host.querySelectorAll('article').length]).toEqual([2, 1]);
+});
+
+it.each([
+  ['rate_limited', 42, 'tryAgainIn 42'],
+  ['rate_limited_address', 119, 'tryAgainIn 119'],
+  ['too_many_running', 5, 'tryAgainIn 5'],
+  ['budget_exhausted', 50_000, 'tryAgainInHours 14'],
+  ['paused', 180, 'tryAgainInMinutes 3'],
+])('keeps a question that is refused for %s, says when to try again, and searches meanwhile', async (code, retryAfter, wait) => {
+  const {streams} = play();
+  await opened();
+  await click('How to begin?');
+  streams[0]!.give(new Problem({status: code === 'paused' ? 503 : 429, code, detail: '', retryAfter}));
+  await settle();
+  expect([questions(), host.querySelector('[role=alert]')!.textContent]).toEqual([['How to begin?'], `sentence of ${code}`]);
+  expect([button('tryAgainIn')!.textContent, button('tryAgainIn')!.disabled]).toEqual([wait, true]);
+  await click('searchInstead');
+  expect(host.querySelector('.citeside-found a')!.textContent).toBe('Found page');
+});
+
+it('asks a refused question again when the time has come', async () => {
+  const {client, streams} = play();
+  await opened();
+  await click('How to begin?');
+  streams[0]!.give(new Problem({status: 429, code: 'rate_limited', detail: '', retryAfter: 1}));
+  await settle();
+  await vi.waitFor(() => expect(button('tryAgain')!.disabled).toBe(false), {timeout: 5000});
+  await click('tryAgain');
+  expect([client.ask.mock.calls.length, questions()]).toEqual([2, ['How to begin?']]);
 });
 
 it('answers a failed turn again, with the attempt it replaces', async () => {

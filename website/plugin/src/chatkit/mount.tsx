@@ -15,7 +15,7 @@ import {type ChatHandle, Panel} from './Panel';
 const FILLING = '.citeside-chatkit { flex: 1; min-height: 0; } .citeside-chatkit > * { display: block; width: 100%; height: 100%; }';
 
 export default function mount(host: HTMLElement, controls: Controls): PanelHandle {
-  const client = createClient({apiUrl: options().apiUrl, store: browserStore()});
+  const client = createClient({apiUrl: options().apiUrl, store: browserStore(), proof: () => window.citesideProof?.()});
   const chat = createRef<ChatHandle>();
   let builtin: PanelHandle | undefined;
   let failed = false;

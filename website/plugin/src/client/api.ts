@@ -92,6 +92,8 @@ export function createClient(options: {
   /** Where this tab alone keeps its question over a reload. */
   tab?: Store;
   fetch?: typeof fetch;
+  /** Gets what a server that asks for it takes as proof that the reader is no robot, such as a token of Turnstile. */
+  proof?: () => Promise<string> | undefined;
   locks?: LockManager | null;
   now?: () => number;
 }): Client {
@@ -102,7 +104,10 @@ export function createClient(options: {
     apiUrl,
     store: options.store ?? browserStore(),
     locks: options.locks === undefined ? (globalThis.navigator?.locks ?? null) : options.locks,
-    mint: () => request({method: 'POST', path: '/sessions', body: {}}).then(read<SessionGiven>),
+    mint: async () => {
+      const proof = await options.proof?.();
+      return request({method: 'POST', path: '/sessions', body: proof ? {proof} : {}}).then(read<SessionGiven>);
+    },
   });
   const unstarted = keptQuestion(options.tab ?? tabStore(), `citeside:${apiUrl}:asked`);
   let configured: Promise<Config> | null = null;

@@ -31,9 +31,12 @@ export class Problem extends Error {
     this.turnId = turnId;
   }
 
-  /** Whether the same request may succeed in a moment: nothing answered, or something that is away for a while. */
+  /**
+   * Whether the same request may succeed in a moment: nothing answered, or something that is away for a while. A limit or
+   * a pause takes longer than a reader should be kept waiting without a word.
+   */
   get passes(): boolean {
-    return [0, 502, 503, 504].includes(this.status);
+    return [0, 502, 503, 504].includes(this.status) && this.code !== 'paused';
   }
 }
 

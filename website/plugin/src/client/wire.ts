@@ -164,13 +164,15 @@ export interface Config {
   disclosures: Notice[];
 }
 /**
- * The largest request: text in code points, the rest in bytes.
+ * The largest request, text in code points and the rest in bytes, and how many turns a session may ask (0: any).
  */
 export interface Limits {
   message: number;
   selected_text: number;
   metadata: number;
   body: number;
+  turns_per_minute: number;
+  turns_per_hour: number;
 }
 /**
  * Why a turn did not complete: a stable code, and a sentence for the reader.

@@ -14,3 +14,10 @@ export interface PanelOptions {
   disabledRoutes: string[];
   privacyNote?: string;
 }
+
+declare global {
+  interface Window {
+    /** Set by a site whose server has CITESIDE_VERIFY: resolves to what is sent as `proof` for a new session. */
+    citesideProof?: () => Promise<string>;
+  }
+}

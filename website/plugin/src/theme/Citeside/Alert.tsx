@@ -8,7 +8,7 @@ import {label, sentence} from './labels';
 import {Pages} from './Sources';
 import {asTrouble} from './useConversation';
 
-/** Where the model or its store is at fault, the search may still work. */
+/** Where the model or its store is at fault, or not to be asked now, the search may still work. */
 const SEARCHABLE = new Set([
   'model_unavailable',
   'model_failed',
@@ -18,6 +18,11 @@ const SEARCHABLE = new Set([
   'overloaded',
   'store_unavailable',
   'internal',
+  'rate_limited',
+  'rate_limited_address',
+  'too_many_running',
+  'budget_exhausted',
+  'paused',
 ]);
 
 interface Props {
@@ -36,13 +41,20 @@ export function Alert({trouble, tryAgain, search}: Props) {
       <div className="citeside-buttons">
         {tryAgain && (
           <button type="button" className="citeside-button" disabled={left > 0} onClick={tryAgain}>
-            {left > 0 ? label('tryAgainIn', {seconds: left}) : label('tryAgain')}
+            {left > 0 ? inWords(left) : label('tryAgain')}
           </button>
         )}
         {search && SEARCHABLE.has(trouble.code) && <SearchInstead {...search} />}
       </div>
     </div>
   );
+}
+
+/** When it is worth trying again: in seconds as long as somebody may wait for it. */
+function inWords(seconds: number): string {
+  if (seconds < 120) return label('tryAgainIn', {seconds});
+  if (seconds < 7200) return label('tryAgainInMinutes', {minutes: Math.ceil(seconds / 60)});
+  return label('tryAgainInHours', {hours: Math.ceil(seconds / 3600)});
 }
 
 /** The seconds left of the time the server asked to wait. */

@@ -26,7 +26,7 @@ interface Props {
 }
 
 /** What the server takes; until it says otherwise, these are its defaults in code points. */
-const LIMITS: Config['limits'] = {message: 4_000, selected_text: 20_000, metadata: 4_096, body: 262_144};
+const LIMITS: Config['limits'] = {message: 4_000, selected_text: 20_000, metadata: 4_096, body: 262_144, turns_per_minute: 0, turns_per_hour: 0};
 
 export function Panel({ref, client, channelName, onClose}: Props) {
   const [open, setOpen] = useState(false);

@@ -13,7 +13,7 @@ import {css} from './styles';
 
 export default function mount(host: HTMLElement, controls: Controls): PanelHandle {
   const {apiUrl} = options();
-  const client = createClient({apiUrl, store: browserStore()});
+  const client = createClient({apiUrl, store: browserStore(), proof: () => window.citesideProof?.()});
   const panel = createRef<PanelHandle>();
   adopt(css);
   const root = createRoot(host);
