@@ -176,3 +176,12 @@ test('my data that could not be deleted is not forgotten', async () => {
   await expect(createClient({apiUrl: url, store, locks: null}).forget()).rejects.toBeInstanceOf(Problem);
   expect(store.kept.size).toBe(1);
 });
+
+test('a site that has a proof sends it for each new session, and only then', async () => {
+  const {url, asked} = await serve({'GET /threads': (_, response) => json(response, 200, PAGE)});
+  const proof = vi.fn(async () => 'I am no robot');
+  const client = createClient({apiUrl: url, store: memory(), locks: null, proof});
+  await client.threads();
+  await client.threads();
+  expect([asked[0], proof.mock.calls.length]).toMatchObject([{path: '/sessions', body: {proof: 'I am no robot'}}, 1]);
+});

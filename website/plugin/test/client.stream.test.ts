@@ -117,6 +117,15 @@ test('a question is asked once, however often it has to be sent', async () => {
   expect(bodies).toEqual([bodies[0], bodies[0], bodies[0]]);
 });
 
+test.each([
+  [429, 'rate_limited'],
+  [503, 'paused'],
+])('a question that is refused for now with %i %s is not sent again by itself', async (status, code) => {
+  const {client, paths} = await asking({'POST /chat/stream': (_, response) => problem(response, status, code)});
+  await expect(all(client.ask({message: 'How?'}))).rejects.toMatchObject({status, code});
+  expect(paths().filter((path) => path === 'POST /chat/stream')).toHaveLength(1);
+});
+
 test('a server that stays away is a problem in the end', async () => {
   const turn = turnStream(
     {turnId: null, cursor: null},
