@@ -181,24 +181,28 @@ def _tokens(text: str) -> int:
     return -(-len(text.encode(errors="replace")) // BYTES_PER_TOKEN)
 
 
-def refusal(refused: Limited | TooManyRunning | Paused) -> Problem:
+class Refused(Problem):
+    """A turn or a session that was asked for in order, and is not given now."""
+
+
+def refusal(refused: Limited | TooManyRunning | Paused) -> Refused:
     """Return the problem of a turn or a session that the terms refuse."""
     match refused:
         case Paused():
             detail = "New questions are not taken at the moment: the operator has paused them. Try again later."
-            return Problem(503, "paused", detail, retry_after=MINUTE)
+            return Refused(503, "paused", detail, retry_after=MINUTE)
         case TooManyRunning():
             detail = "Too many answers are being written for your network. Wait until one of them ends."
-            return Problem(429, "too_many_running", detail, retry_after=AGAIN)
+            return Refused(429, "too_many_running", detail, retry_after=AGAIN)
         case Limited(charge=charge, retry_after=after):
             if charge.unit in ("tokens", "cost"):
                 detail = "The budget of today is used up. It begins anew at midnight UTC; searching still works."
-                return Problem(429, "budget_exhausted", detail, retry_after=after)
+                return Refused(429, "budget_exhausted", detail, retry_after=after)
             if charge.whose == "address":
                 detail = "Too many requests came from your network. Wait until the time in Retry-After has passed."
-                return Problem(429, "rate_limited_address", detail, retry_after=after)
+                return Refused(429, "rate_limited_address", detail, retry_after=after)
             detail = "Too many questions came in a short time. Wait until the time in Retry-After has passed."
-            return Problem(429, "rate_limited", detail, retry_after=after)
+            return Refused(429, "rate_limited", detail, retry_after=after)
 
 
 def is_admin(given: str, settings: Settings) -> bool:

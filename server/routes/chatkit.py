@@ -1,6 +1,6 @@
 """Answers the one endpoint of OpenAI's ChatKit element, by the same threads, turns and rules as the rest."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from typing import Annotated
 
 from chatkit.types import (
@@ -16,6 +16,7 @@ from fastapi import APIRouter, Header, Request, Response
 from server.chatkit.asking import ask, retry, stream
 from server.chatkit.reading import reply
 from server.chatkit.sent import NotOffered, id_of, message_ids, question_of, read
+from server.limits import Refused
 from server.problems import Problem
 from server.routes.deps import AskerDep, ServiceDep, SessionDep
 from server.sse import STREAMED
@@ -47,14 +48,22 @@ async def chatkit(
     match asked:
         case ThreadsCreateReq() | ThreadsAddUserMessageReq():
             ids = message_ids(session.id, chatkit_frame_instance_id, body)
-            return await ask(service, session.id, asker, question_of(asked), ids, locale)
+            return await _or_said(ask(service, session.id, asker, question_of(asked), ids, locale))
         case ThreadsRetryAfterItemReq(params=params):
             thread_id, question_id = id_of(params.thread_id, "thread"), id_of(params.item_id, "message")
-            return await retry(service, session.id, asker, thread_id, question_id, locale)
+            return await _or_said(retry(service, session.id, asker, thread_id, question_id, locale))
         case _:
             assert not is_streaming_req(asked), "the other streams are not offered"
             given = await reply(service, session.id, asked, locale)
     return Response(given.model_dump_json(exclude_none=True) if given else "{}", media_type="application/json")
+
+
+async def _or_said(answering: Awaitable[Response]) -> Response:
+    """Answer, or say in the conversation that a limit is reached: of a problem the element shows no word."""
+    try:
+        return await answering
+    except Refused as refused:
+        return stream(_only(ErrorEvent(message=refused.detail, allow_retry=True)))
 
 
 async def _only(event: ThreadStreamEvent) -> AsyncGenerator[ThreadStreamEvent]:

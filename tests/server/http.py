@@ -76,7 +76,9 @@ async def in_process(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 async def on_a_port(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Run an application in uvicorn on a free loopback port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=1)
+        )
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}") as client:
             while not server.started:

@@ -70,6 +70,31 @@ def test_two_workers_serve_one_database_and_one_that_is_killed_is_replaced(tmp_p
     assert not (tmp_path / "data" / "server.json").exists()
 
 
+def test_a_pause_stops_new_turns_in_all_workers_at_once(tmp_path: Path, database_url: str) -> None:
+    with (tmp_path / "log").open("wb") as log, _serving(tmp_path / "data", database_url, log) as (parent, client):
+        while len(_workers(parent)) < 2:
+            time.sleep(0.1)
+        _citeside("pause", database_url)
+        try:
+            assert set(_asked_anew(client, 20)) == {503}
+        finally:
+            _citeside("resume", database_url)
+        assert set(_asked_anew(client, 4)) == {200}
+
+
+def _citeside(word: str, database_url: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "server.cli", word], env=os.environ | {"DATABASE_URL": database_url}, check=True
+    )
+
+
+def _asked_anew(client: httpx.Client, times: int) -> Iterator[int]:
+    """Ask over a new connection each time, which either worker may take."""
+    for _ in range(times):
+        with httpx.Client(base_url=client.base_url, headers=client.headers, timeout=30) as anew:
+            yield _ask(anew, selected_text=TEXT).status_code
+
+
 def _again(client: httpx.Client, path: str) -> str | None:
     """Ask until a connection is not one of the worker that was killed."""
     try:
