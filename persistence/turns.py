@@ -207,7 +207,8 @@ class TurnRunning(Exception):
 _REAP = """
     dead as (
         update turns
-        set status = 'interrupted', finished_at = now(), error = {error}::jsonb, address = null, slot = null
+        set status = 'interrupted', finished_at = now(), error = {error}::jsonb, address = null, slot = null,
+            reserved = null
         from expired
         where turns.id = expired.id and turns.status = 'running' and turns.lease_until < now()
         returning turns.id, turns.attempt
@@ -686,10 +687,12 @@ class Turns:
             """
             with own as (
                 update turns
-                set status = $4, finished_at = now(), error = $9, preface = coalesce($10, preface),
-                    address = null, slot = null
-                where id = $1 and attempt = $2 and worker = $3 and status = 'running'
-                returning id, thread_id, reserved
+                set status = $4, finished_at = now(), error = $9, preface = coalesce($10, turns.preface),
+                    address = null, slot = null, reserved = null
+                from turns before
+                where turns.id = $1 and turns.attempt = $2 and turns.worker = $3 and turns.status = 'running'
+                  and before.id = turns.id
+                returning turns.id, turns.thread_id, before.reserved
             ), due as (
                 select w.key, w.starts_at,
                        case unit when 'tokens' then $11::bigint else $12::bigint end - amount as change

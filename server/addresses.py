@@ -9,6 +9,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from server.logs import log_for
+
+log = log_for(__name__)
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -26,6 +30,7 @@ class Addresses:
         self._networks = tuple(ip_network(each) for each in proxies if each != UNIX)
         self._trusts_socket = UNIX in proxies
         self._secret = secret.encode()
+        self._warned = False
 
     def of(self, scope: Scope) -> str:
         """Return the address behind a request, an IPv6 one as its /64; empty where there is none to know.
@@ -43,12 +48,10 @@ class Addresses:
                 found = named
                 if not self._trusted(found):
                     break
+        elif not self._warned and "x-forwarded-for" in Headers(scope=scope):
+            self._warned = True  # once: a stranger can send it as often as they like
+            log.warning("X-Forwarded-For is not believed; is there a proxy to name in CITESIDE_TRUSTED_PROXIES?")
         return _whose(found) if found else ""
-
-    def ignores_proxy(self, scope: Scope) -> bool:
-        """Tell whether a request names whom it is forwarded for, though its peer is not trusted to say so."""
-        peer = _parsed(scope["client"][0]) if scope.get("client") else None
-        return "x-forwarded-for" in Headers(scope=scope) and not self._trusted(peer)
 
     def key(self, address: str) -> bytes:
         """Return what is stored of an address: a hash that takes the deployment's secret to make, new every day."""

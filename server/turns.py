@@ -161,7 +161,7 @@ class TurnEngine:
         except TurnRunning as running:
             raise _still_running(running) from None
         except (Limited, TooManyRunning, Paused) as refused:
-            raise refusal(refused) from None
+            raise _refusal(refused) from None
 
     async def retry(self, session_id: UUID, turn_id: UUID, attempt: int, asker: Asker) -> None:
         """Run the question of a thread's last turn again, in place of its answer of `attempt`.
@@ -181,7 +181,7 @@ class TurnEngine:
         except AttemptUnknown:
             raise Problem(409, "attempt_unknown", "The turn has no such attempt.") from None
         except (Limited, TooManyRunning, Paused) as refused:
-            raise refusal(refused) from None
+            raise _refusal(refused) from None
         if retried is None:
             raise not_found("turn")
         if isinstance(retried, Retried):
@@ -402,6 +402,12 @@ def _drop(begun: _Begun | None) -> None:
     if begun:
         begun.work.cancel()
         begun.work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks what became of it
+
+
+def _refusal(refused: Limited | TooManyRunning | Paused) -> Problem:
+    problem = refusal(refused)
+    log.info("turn refused", code=problem.code)
+    return problem
 
 
 def _still_running(running: TurnRunning) -> Problem:

@@ -115,8 +115,11 @@ async def test_a_turn_whose_worker_went_away_holds_no_slot(reader: Reader) -> No
 
 @pytest.mark.parametrize("end", ["finish", "reap", "erase"])
 async def test_no_address_is_kept_of_a_turn_that_ended(reader: Reader, end: str) -> None:
-    terms = Terms(address=somewhere(), running=1)
-    started = await reader.start(terms=terms)
+    address = somewhere()
+    budget = Charge(f"tokens-{address.hex()}", "address", "tokens", DAY, 1, 10)
+    started = await reader.start(terms=Terms((budget,), address, running=1))
+    named = "select count(*) from turns t where t::text like '%' || $1 || '%'"
+    assert await reader.db.fetchval(named, address.hex()) == 1
     if end == "finish":
         await reader.answer(started)
     elif end == "reap":
@@ -124,7 +127,7 @@ async def test_no_address_is_kept_of_a_turn_that_ended(reader: Reader, end: str)
         await reader.turns.get(reader.session_id, started.turn_id)
     else:
         await Sessions(reader.db).erase(reader.session_id)
-    assert await reader.db.fetchval("select count(*) from turns where address = $1", terms.address) == 0
+    assert await reader.db.fetchval(named, address.hex()) == 0
 
 
 async def test_the_same_question_again_joins_its_turn_and_is_not_charged(reader: Reader) -> None:

@@ -114,3 +114,12 @@ def test_a_proxy_that_is_no_address_stops_the_start(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ConfigurationError, match="CITESIDE_TRUSTED_PROXIES: wants addresses and networks") as refused:
         load_settings(env_file=None)
     assert wrong not in str(refused.value)
+
+
+def test_a_proxy_that_was_not_named_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    addresses = Addresses((), "secret")
+    for _ in range(3):
+        addresses.of(asked_from("198.51.100.7", "6.6.6.6"))
+    [record] = caplog.records
+    assert "CITESIDE_TRUSTED_PROXIES" in record.getMessage()
+    assert "6.6.6.6" not in record.getMessage() and "198.51.100.7" not in record.getMessage()
