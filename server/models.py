@@ -58,7 +58,7 @@ def open_answerers(settings: Settings) -> Answerers:
     instructions = _instructions(settings.instructions_file)
     from server.model_faults import judge
 
-    model = _chat_model(settings)
+    model = chat_model(settings)
     patience = Patience(silence=settings.model_timeout, judge=judge)
     # The rule of `graph.condense` does nearly as well, so a turn does not wait for a model that is away twice as long.
     briefly = replace(patience, silence=patience.silence / 2, attempts=1)
@@ -72,7 +72,7 @@ def open_answerers(settings: Settings) -> Answerers:
     )
 
 
-def _chat_model(settings: Settings) -> "LeanChatOpenAI":
+def chat_model(settings: Settings) -> "LeanChatOpenAI":
     """Return the chat model; its client does not ask again by itself, for a turn knows better when that may help."""
     from server.chat_model import LeanChatOpenAI  # 3 s of CPU, only paid by those who have a model
 

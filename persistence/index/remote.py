@@ -116,6 +116,16 @@ class RemoteIndex:
             self._checked = time.monotonic()
         return self._generation
 
+    async def collection(self) -> str | None:
+        """Return the collection behind the alias, asked for anew. Raises IndexUnavailable."""
+        return await self._server.current_collection()
+
+    async def width(self) -> int:
+        """Return the dimensions of the vectors that the current collection takes, 0 when it takes none."""
+        with self._server.explained():
+            stored = (await self._server.client.get_collection(self._server.alias)).config.params.vectors
+        return stored[DENSE].size if isinstance(stored, dict) and DENSE in stored else 0
+
     async def _read(self, name: str) -> RemoteGeneration:
         with self._server.explained():
             records = await self._server.client.retrieve(self._server.manifests, [_manifest_id(name)])

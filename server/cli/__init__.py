@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
-from graph.errors import CitesideError
+from graph.errors import CitesideError, ConfigurationError
 from server.cli.command import Command
 
 EXTENSIONS = "citeside.commands"
@@ -46,16 +46,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     from server.settings import load_settings  # pydantic takes longer to import than --help may take
 
-    settings = load_settings()
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        if explain := getattr(args.command, "without_settings", None):
+            return explain(args, error)
+        raise
     if args.data_dir:
         settings = settings.model_copy(update={"data_dir": args.data_dir.expanduser()})
     return args.command.run(args, settings)
 
 
 def _commands() -> Iterator[Command]:
-    from server.cli import ask, demo, ingest, migrate, pause, serve, sessions, test
+    from server.cli import ask, demo, doctor, ingest, migrate, pause, serve, sessions, test
 
     yield from (demo.command, serve.command, ingest.command, ask.command, migrate.command)
-    yield from (pause.pause, pause.resume, sessions.command)
+    yield from (doctor.command, pause.pause, pause.resume, sessions.command)
     yield from (extension.load() for extension in entry_points(group=EXTENSIONS))
     yield test.command

@@ -1,0 +1,174 @@
+"""Looks at this machine: its settings, its packages and its disk."""
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+
+from server.doctor.findings import Finding, fail, ok, warn
+from server.settings import Settings, variable
+
+PACKAGES = ("graph", "server", "persistence", "migrations", "evals")
+ROOT = Path(__file__).parents[2]
+LEAST_FREE = 200 * 2**20
+"""Bytes: an embedded Postgres takes 39 MB, a generation of the index stands beside the one before."""
+LITTLE_FREE = 2**30
+SHORTEST_TOKEN = 16
+"""Characters; 128 bits in hexadecimal are 32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is set on this machine, or `wrong`: why that cannot be read."""
+
+    settings: Settings
+    wrong: str = ""
+    folder: Path = field(default_factory=Path.cwd)
+
+    @property
+    def secrets(self) -> Iterable[str]:
+        """All secrets among the settings, and the password in the database's URL."""
+        return secrets_of(self.settings)
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Return all secrets among settings; a database's URL holds one, as it is written and as it is meant."""
+    found = [value.get_secret_value() for value in vars(settings).values() if isinstance(value, SecretStr)]
+    if settings.database_url:
+        url = settings.database_url.get_secret_value()
+        _, _, password = urlsplit(url).netloc.rpartition("@")[0].partition(":")
+        found += [password, unquote(password)]
+    return [secret for secret in found if secret]
+
+
+async def settings(machine: Machine) -> Finding:
+    """Say whether the environment and .env can be read."""
+    if machine.wrong:
+        return fail("; ".join(machine.wrong.splitlines()), "Correct these variables in the environment or in .env.")
+    given = [variable(name) for name in sorted(machine.settings.model_fields_set)]
+    return ok(f"{len(given)} variables are set: {', '.join(given)}." if given else "All variables have their defaults.")
+
+
+async def packages(machine: Machine) -> Finding:
+    """Compare where Python finds our top-level packages with where this one lies: their names are everyday words."""
+    places = {name: _places(name, [str(machine.folder), *sys.path]) for name in PACKAGES}
+    loaded = {name: Path(str(sys.modules[name].__file__)).parent for name in PACKAGES if name in sys.modules}
+    foreign = {name: place for name, place in loaded.items() if place.parent != ROOT}
+    foreign |= {name: found[0] for name, found in places.items() if found and found[0].parent != ROOT}
+    if foreign:
+        told = ", ".join(f"{name} in {place.parent}" for name, place in foreign.items())
+        return fail(
+            f"Another package hides ours: {told}.",
+            "Start citeside in another folder, take that one out of PYTHONPATH, or install citeside in an environment "
+            "of its own.",
+        )
+    owners = packages_distributions()
+    others = {name: sorted(set(owners.get(name, ())) - {"citeside"}) for name in PACKAGES}
+    if shared := {name: owner for name, owner in others.items() if owner}:
+        told = ", ".join(f"{name} ({', '.join(owner)})" for name, owner in shared.items())
+        return fail(
+            f"Other distributions bring packages of the same names: {told}.",
+            "Install citeside in an environment of its own.",
+        )
+    return ok(f"All of {', '.join(PACKAGES)} come from {ROOT}.")
+
+
+def _places(name: str, path: list[str]) -> list[Path]:
+    """Return where a package of that name lies along a search path, first come first served."""
+    found = []
+    for entry in dict.fromkeys(path):
+        spec = PathFinder.find_spec(name, [entry or str(Path.cwd())])
+        if spec and spec.origin:  # a folder without __init__.py hides nothing
+            origin = Path(spec.origin)
+            found.append((origin.parent if origin.name == "__init__.py" else origin).resolve())
+    return found
+
+
+async def env_file(machine: Machine) -> Finding:
+    """Look at who may read the file of secrets."""
+    file = machine.folder / ".env"
+    if not file.is_file():
+        return ok("There is no .env here; settings come from the environment.")
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        return fail(f"Every account of this machine may read {file} (mode {mode:04o}).", f"Run: chmod 600 {file}")
+    return ok(f"Only its owner{' and group' if mode & stat.S_IRGRP else ''} may read {file}.")
+
+
+async def data_folder(machine: Machine) -> Finding:
+    """Write into the data folder, or find whether it can be made."""
+    folder = machine.settings.data_dir
+    mend = "Give this account the folder (chown), or name another one in CITESIDE_DATA_DIR."
+    if not folder.exists():
+        parent = next(parent for parent in folder.parents if parent.exists())
+        if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+            return fail(f"{folder} is missing, and cannot be made in {parent}.", mend)
+        return ok(f"{folder} will be made at the first start.")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ok(f"{folder} can be written to.")
+    except OSError as error:
+        return fail(f"{folder} cannot be written to: {error.strerror}.", mend)
+
+
+async def disk(machine: Machine) -> Finding:
+    """Look at what is free where the data folder is."""
+    folder = machine.settings.data_dir
+    free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
+    told = f"{free / 2**30:.1f} GiB are free for {folder}."
+    mend = "Free some space, or name a folder on a larger disk in CITESIDE_DATA_DIR."
+    if free < LEAST_FREE:
+        return fail(told, mend)
+    return warn(told, mend) if free < LITTLE_FREE else ok(told)
+
+
+async def origins(machine: Machine) -> Finding:
+    """Look at which sites may ask."""
+    allowed = machine.settings.cors_origins
+    listed = ", ".join(allowed) or "none"
+    mend = "Set CITESIDE_CORS_ORIGINS to the origins of your sites, such as https://docs.example.com."
+    if not allowed:
+        return fail("No site may ask.", mend)
+    if all((urlsplit(origin).hostname or "") in ("localhost", "127.0.0.1", "::1") for origin in allowed):
+        return warn(f"Only sites of this machine may ask: {listed}.", mend)
+    if plain := [origin for origin in allowed if _is_plain(origin)]:
+        return warn(f"Sites without TLS may ask: {', '.join(plain)}.", "Serve these sites over https.")
+    return ok(f"These may ask: {listed}.")
+
+
+def _is_plain(origin: str) -> bool:
+    parts = urlsplit(origin)
+    return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+
+
+async def admin_token(machine: Machine) -> Finding:
+    """Look at whether there is a token for the operator, which cannot be guessed."""
+    token = machine.settings.admin_token
+    make = "Set CITESIDE_ADMIN_TOKEN to something like the output of: openssl rand -hex 32"
+    if token is None:
+        return warn("No CITESIDE_ADMIN_TOKEN is set: evaluations meet the limits of readers.", make)
+    if len(token.get_secret_value()) < SHORTEST_TOKEN:
+        return fail(f"CITESIDE_ADMIN_TOKEN has fewer than {SHORTEST_TOKEN} characters.", make)
+    return ok("CITESIDE_ADMIN_TOKEN is set.")
+
+
+async def tracing(machine: Machine) -> Finding:
+    """Say whether texts leave for LangSmith."""
+    settings = machine.settings
+    if not settings.langsmith_tracing:
+        return ok("Nothing is sent to LangSmith.")
+    if settings.langsmith_api_key is None and settings.langsmith_endpoint is None:
+        return fail(
+            "LANGSMITH_TRACING is on, but LANGSMITH_API_KEY is not set: no trace arrives.",
+            "Set LANGSMITH_API_KEY, or turn LANGSMITH_TRACING off.",
+        )
+    return ok("Questions, passages or selections, and answers go to LangSmith; /config tells readers so.")
