@@ -57,15 +57,15 @@ async def database_url(machine: Machine) -> Finding:
     if mode in VERIFIED:
         return warn(f"{told}the certificate is verified, but not that it is that host's.", mend)
     told += "passwords and conversations may cross the network in plain text."
-    return warn(told, f"{mend} Within one private network this may be left.") if _is_private(host) else fail(told, mend)
+    return warn(told, f"{mend} Within one private network this may be left.") if is_near(host) else fail(told, mend)
 
 
 def _is_this_machine(host: str) -> bool:
     return host in ("", "localhost", "::1") or host.startswith(("/", "127."))
 
 
-def _is_private(host: str) -> bool:
-    """Tell whether a host is a neighbour: an address of a private network, or a name without a dot, as in Compose."""
+def is_near(host: str) -> bool:
+    """Tell whether a host is in a private network: by its address, or by a name without a dot, as in Compose."""
     try:
         return ip_address(host).is_private
     except ValueError:

@@ -1,6 +1,8 @@
 """Looks at the passage index and at the embedding model that reads it."""
 
 import asyncio
+import re
+from urllib.parse import urlsplit
 
 from graph.errors import ConfigurationError, IndexMissing, IndexUnavailable
 from persistence.embedded_index import read_manifest
@@ -8,6 +10,7 @@ from persistence.embeddings import Embedder, NoEmbedder, open_embedder
 from persistence.index import COLLECTION, INDEX_FOLDER, Manifest
 from persistence.index.manifest import LAYOUT
 from persistence.index.remote import open_remote_index
+from server.doctor.database import is_near
 from server.doctor.findings import Finding, fail, ok, warn
 from server.doctor.machine import Machine
 
@@ -52,12 +55,17 @@ async def qdrant(machine: Machine) -> Finding:
     url = machine.settings.qdrant_url
     if url is None:
         return ok(f"The index is embedded, in {machine.settings.data_dir / INDEX_FOLDER}; no Qdrant is asked.")
+    parts = urlsplit(url)
+    if parts.scheme == "http" and _key(machine) and not is_near(parts.hostname or ""):
+        return fail(
+            f"The key of Qdrant crosses the network to {parts.hostname} in plain text.", "Write https in QDRANT_URL."
+        )
     async with open_remote_index(url, _key(machine), COLLECTION) as index:
         try:
             await index.collection()
         except IndexUnavailable as error:
-            if " 401 " in f"{error} " or " 403 " in f"{error} ":
-                return fail(f"Qdrant at {url} refuses the key.", "Set QDRANT_API_KEY to a key of this cluster.")
+            if re.search(r"\b40[13]\b", str(error)):
+                return fail(f"Qdrant at {url} refuses the key, or wants one.", "Set QDRANT_API_KEY to one of its keys.")
             return fail(str(error), "See that QDRANT_URL names host and port (6333), and that it can be reached.")
     return ok(f"Qdrant at {url} answers.")
 

@@ -1,6 +1,7 @@
 """Looks at this machine: its settings, its packages and its disk."""
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -22,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 LEAST_FREE = 200 * 2**20
 """Bytes: an embedded Postgres takes 39 MB, a generation of the index stands beside the one before."""
 LITTLE_FREE = 2**30
+_PASSWORD = re.compile(r"//[^/:@]*:(.*)@|[?&]password=([^&]*)")
+"""By its signs and not by a parser, which would refuse the URL that is to be told about."""
 SHORTEST_TOKEN = 16
 """Characters; 128 bits in hexadecimal are 32."""
 
@@ -44,9 +47,8 @@ def secrets_of(settings: Settings) -> list[str]:
     """Return all secrets among settings; a database's URL holds one, as it is written and as it is meant."""
     found = [value.get_secret_value() for value in vars(settings).values() if isinstance(value, SecretStr)]
     if settings.database_url:
-        url = settings.database_url.get_secret_value()
-        _, _, password = urlsplit(url).netloc.rpartition("@")[0].partition(":")
-        found += [password, unquote(password)]
+        for password in _PASSWORD.findall(settings.database_url.get_secret_value()):
+            found += [*password, *map(unquote, password)]
     return [secret for secret in found if secret]
 
 

@@ -1,5 +1,6 @@
 """What the checks of a deployment share: its address, a client, and the session and the turn that they make."""
 
+import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -50,8 +51,11 @@ class Deployment:
 async def open_deployment(url: str, origin: str, settings: Settings) -> AsyncIterator[Deployment]:
     """Open a client for the server at `url`; nothing is sent yet. Loopback is asked without the environment's proxy."""
     here = urlsplit(url).hostname in LOOPBACK
-    async with httpx.AsyncClient(base_url=url.rstrip("/"), timeout=SECONDS, trust_env=not here) as client:
-        yield Deployment(url.rstrip("/"), origin, settings, client)
+    authorities = ssl.create_default_context()  # the system's, as for Postgres
+    async with httpx.AsyncClient(
+        base_url=url, timeout=SECONDS, trust_env=not here, http2=True, verify=authorities
+    ) as client:
+        yield Deployment(url, origin, settings, client)
 
 
 def said(response: httpx.Response) -> str:
