@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from server.doctor.findings import Finding, fail, ok, skipped, warn
+from server.doctor.findings import Finding, counted, fail, ok, skipped, warn
 from server.doctor.remote import Deployment, said
 
 DAYS_WARNED, DAYS_FAILED = 14, 3
@@ -72,6 +72,8 @@ async def alive(deployment: Deployment) -> Finding:
     try:
         response = await deployment.client.get("/healthz")
     except httpx.TransportError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return skipped("Not looked at: see tls.")
         return fail(
             f"{deployment.url} cannot be reached: {error or type(error).__name__}",
             "See that the server runs, that the proxy passes to it, and that the name resolves to the proxy.",
@@ -94,7 +96,7 @@ async def ready(deployment: Deployment) -> Finding:
     response = await deployment.client.get("/readyz")
     if response.status_code == 200:
         told = response.json()
-        return ok(f"It answers from {told['passages']} passages with {told['model']}.")
+        return ok(f"It answers from {counted(told['passages'], 'passage')} with {told['model']}.")
     if "index_missing" in response.text:
         return fail(
             "There is no index that this server can read.",

@@ -86,7 +86,8 @@ async def body_limit(deployment: Deployment) -> Finding:
     except httpx.TransportError as error:
         return fail(f"A body of 256 KiB breaks the connection ({type(error).__name__}).", _LARGER)
     if response.status_code == 413 or not is_ours(response):
-        return fail(f"A body of 256 KiB does not reach the server: {said(response)}.", _LARGER)
+        mend = _LARGER if response.status_code == 413 else "Read the proxy's error log."
+        return fail(f"A body of 256 KiB does not reach the server: {said(response)}.", mend)
     try:
         larger = await deployment.client.post("/sessions", content=body + " " * BODY_LIMIT, headers=headers)
     except httpx.TransportError:  # refused before all of it was read

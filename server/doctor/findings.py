@@ -37,6 +37,11 @@ def skipped(detail: str) -> Finding:
     return Finding("skipped", detail)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Check(Generic[Subject]):
     """One line of the checklist.

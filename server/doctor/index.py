@@ -11,7 +11,7 @@ from persistence.index import COLLECTION, INDEX_FOLDER, Manifest
 from persistence.index.manifest import LAYOUT
 from persistence.index.remote import open_remote_index
 from server.doctor.database import is_near
-from server.doctor.findings import Finding, fail, ok, warn
+from server.doctor.findings import Finding, counted, fail, ok, warn
 from server.doctor.machine import Machine
 
 INGEST = "Run `citeside ingest` with the site's build folder or URL."
@@ -89,7 +89,8 @@ async def index(machine: Machine) -> Finding:
     if width != manifest.dimensions:
         return fail(f"The collection holds vectors of {width} dimensions, not {manifest.dimensions}.", INGEST)
     return ok(
-        f"{manifest.passages} passages of {len(manifest.pages)} pages, ingested on {manifest.created_at:%Y-%m-%d}."
+        f"{counted(manifest.passages, 'passage')} of {counted(len(manifest.pages), 'page')}, "
+        f"ingested on {manifest.created_at:%Y-%m-%d}."
     )
 
 

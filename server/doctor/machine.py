@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from server.doctor.findings import Finding, fail, ok, warn
+from server.doctor.findings import Finding, counted, fail, ok, warn
 from server.settings import Settings, variable
 
 PACKAGES = ("graph", "server", "persistence", "migrations", "evals")
@@ -57,7 +57,9 @@ async def settings(machine: Machine) -> Finding:
     if machine.wrong:
         return fail("; ".join(machine.wrong.splitlines()), "Correct these variables in the environment or in .env.")
     given = [variable(name) for name in sorted(machine.settings.model_fields_set)]
-    return ok(f"{len(given)} variables are set: {', '.join(given)}." if given else "All variables have their defaults.")
+    return ok(
+        f"{counted(len(given), 'variable')} set: {', '.join(given)}." if given else "All variables have their defaults."
+    )
 
 
 async def packages(machine: Machine) -> Finding:

@@ -53,11 +53,6 @@ async def stream(deployment: Deployment) -> Finding:
         return fail(
             f"A question gets status {seen.status or seen.broken}{_code(seen.body)}.", "Read the server's log for why."
         )
-    if encoding := seen.headers.get("content-encoding"):
-        return fail(
-            f"The stream is compressed ({encoding}), which collects it before it is sent.",
-            "Leave text/event-stream out of what the proxy or CDN compresses.",
-        )
     if not seen.headers.get("content-type", "").startswith("text/event-stream"):
         return fail(
             f"The stream is sent as {seen.headers.get('content-type', 'nothing')}.", "Let the proxy keep Content-Type."
@@ -75,6 +70,11 @@ async def stream(deployment: Deployment) -> Finding:
     model = told[0].data["model"]
     if any(notice["code"] == "model_unavailable" for notice in told[0].data["notices"]):
         return warn("The answer came without the model, which cannot be reached.", "See model on the server's machine.")
+    if encoding := seen.headers.get("content-encoding"):
+        return warn(
+            f"The stream is compressed ({encoding}), and many a compressor collects it before it is sent.",
+            "Leave text/event-stream out of what the proxy or CDN compresses.",
+        )
     return ok(f"An answer of {end['length']} characters by {model} came whole, and not compressed.")
 
 

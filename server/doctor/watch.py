@@ -11,8 +11,8 @@ import httpx
 
 from server.doctor.remote import Deployment
 
-ENCODINGS = {"Accept-Encoding": "gzip, br, zstd"}
-"""What browsers offer: a proxy that compresses streams does so only then."""
+ENCODINGS = {"Accept-Encoding": "gzip"}
+"""Offered as browsers do: a proxy that compresses streams does so only then."""
 
 
 class Seen(NamedTuple):
@@ -100,7 +100,7 @@ async def _read(
         response = await client.send(request, stream=True)
         stream.status, stream.headers = response.status_code, response.headers
         try:
-            async for read in response.aiter_raw():
+            async for read in response.aiter_bytes():
                 at = time.monotonic() - began
                 stream.reads.append(at)
                 stream.body += read[: max(0, _KEPT - len(stream.body))]
@@ -110,7 +110,7 @@ async def _read(
                     saw(event)
         finally:
             await response.aclose()
-    except httpx.TransportError as error:
+    except (httpx.TransportError, httpx.DecodingError) as error:
         stream.broken = type(error).__name__
     stream.ended = time.monotonic() - began
 
@@ -120,7 +120,7 @@ _KEPT = 4_096
 
 
 def _parsed(at: float, block: bytes) -> Seen | None:
-    """Read one event or comment; what is neither, a compressed stream for example, is nothing."""
+    """Read one event or comment; what is neither is nothing."""
     try:
         lines = block.decode().split("\n")
         if lines[0].startswith(":"):

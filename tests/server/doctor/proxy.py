@@ -64,7 +64,7 @@ class Meddling:
         where = urlsplit(self.upstream)
         answer, onwards = await asyncio.open_connection(where.hostname, where.port)
         try:
-            head = "\r\n".join([asked.replace("HTTP/1.1", "HTTP/1.0"), *kept])  # so that the answer is not in chunks
+            head = "\r\n".join([asked, *kept, "Connection: close"])
             onwards.write(f"{head}\r\n\r\n".encode("latin-1") + body)
             await self._answer(answer, writer, told.get("origin"))
         finally:
@@ -77,14 +77,18 @@ class Meddling:
             lines = [f"date: {date}" if line.lower().startswith("date:") else line for line in lines]
         if self.echoes and origin:
             lines.append(f"Access-Control-Allow-Origin: {origin}")
+        chunked = "transfer-encoding: chunked" in map(str.lower, lines)
+        ours = ("connection", "content-length", "transfer-encoding")
+        lines = [
+            line for line in lines if line.partition(":")[0].lower() not in ours
+        ]  # the end of the connection tells
         if self.compresses:
-            lines = [line for line in lines if not line.lower().startswith("content-length")]
             lines.append("Content-Encoding: gzip")
         packer = zlib.compressobj(wbits=31)
-        head = "\r\n".join([line for line in lines if not line.lower().startswith("connection")])
-        writer.write(f"{head}\r\nConnection: close\r\n\r\n".replace("HTTP/1.0", "HTTP/1.1", 1).encode("latin-1"))
+        head = "\r\n".join([*lines, "Connection: close"])
+        writer.write(f"{head}\r\n\r\n".encode("latin-1"))
         collected = b""
-        while read := await answer.read(65_536):
+        while read := await (_chunk(answer) if chunked else answer.read(65_536)):
             piece = packer.compress(read) if self.compresses else read
             if self.collects:
                 collected += piece
@@ -93,6 +97,11 @@ class Meddling:
                 await writer.drain()
         writer.write(collected + (packer.flush() if self.compresses else b""))
         await writer.drain()
+
+
+async def _chunk(answer: asyncio.StreamReader) -> bytes:
+    size = int(await answer.readline(), 16)
+    return (await answer.readexactly(size + 2))[:-2]
 
 
 def _say(writer: asyncio.StreamWriter, status: str, header: str) -> None:
