@@ -62,5 +62,9 @@ def _commands() -> Iterator[Command]:
 
     yield from (demo.command, serve.command, ingest.command, ask.command, migrate.command)
     yield from (doctor.command, pause.pause, pause.resume, sessions.command)
-    yield from (extension.load() for extension in entry_points(group=EXTENSIONS))
+    for extension in entry_points(group=EXTENSIONS):
+        try:
+            yield extension.load()
+        except (ImportError, AttributeError) as error:  # another package hides it; `doctor` says which
+            print(f"citeside: the command {extension.name} is left out: {error}", file=sys.stderr)
     yield test.command
