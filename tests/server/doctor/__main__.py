@@ -15,8 +15,8 @@ from persistence.embedded_postgres import open_embedded_postgres
 from server.doctor import report
 from server.doctor.machine import Machine
 from server.doctor.remote import Deployment, open_deployment
-from tests.faults import nginx
 from tests.postgres_fixtures import create_database
+from tests.server.doctor import nginx
 from tests.server.doctor.broken import BROKEN
 from tests.server.doctor.examined import examined
 from tests.server.doctor.standing import ORIGIN, standing
@@ -32,9 +32,8 @@ async def show(names: list[str]) -> None:
             async with standing(folder, server.url, url) as good:
                 print("== a good deployment")
                 await _tell(Machine(good.settings, folder=good.folder), whole=True)
-                has_nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
-                with nginx.in_front(good.url) if has_nginx else nullcontext(good.url) as address:
-                    print(f"\nThe server at {address}{', nginx before it' if has_nginx else ''}")
+                with nginx.in_front(good.url) if nginx.binary() else nullcontext(good.url) as address:
+                    print(f"\nThe server at {address}{', nginx before it' if nginx.binary() else ''}")
                     async with open_deployment(address, ORIGIN, good.settings) as deployment:
                         await _tell(deployment, whole=True)
                 for broken in BROKEN:

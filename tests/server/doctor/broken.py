@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -61,7 +62,9 @@ def _behind(origin: str = ORIGIN, **meddling: object) -> Callable[[Standing], Ab
 def _tls(days: float, *, trusted: bool = True) -> Callable[[Standing], AbstractAsyncContextManager[Subject]]:
     @asynccontextmanager
     async def subject(standing: Standing) -> AsyncIterator[Subject]:
-        with certificate(days, trusted=trusted) as tls:
+        with certificate(days, trusted=trusted) as file:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(file)
             async with (
                 in_front(standing.url, tls) as url,
                 open_deployment(url, ORIGIN, standing.settings) as deployment,

@@ -1,7 +1,6 @@
 """Certificates for localhost, trusted by this process meanwhile."""
 
 import os
-import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,8 @@ from cryptography.x509.oid import NameOID
 
 
 @contextmanager
-def certificate(days: float, *, trusted: bool = True) -> Iterator[ssl.SSLContext]:
-    """Give what a server shows whose certificate ends in so many days."""
+def certificate(days: float, *, trusted: bool = True) -> Iterator[Path]:
+    """Give the file, key and certificate in one, of a server whose certificate ends in so many days."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     ends = datetime.now(UTC) + timedelta(days=days)
@@ -40,13 +39,11 @@ def certificate(days: float, *, trusted: bool = True) -> Iterator[ssl.SSLContext
         )
         (Path(folder) / "authorities.pem").write_bytes(public)
         file.write_bytes(private + public)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
         before = os.environ.get("SSL_CERT_FILE")
         if trusted:
             os.environ["SSL_CERT_FILE"] = str(Path(folder) / "authorities.pem")
         try:
-            yield context
+            yield file
         finally:
             os.environ.pop("SSL_CERT_FILE", None)
             if before is not None:
