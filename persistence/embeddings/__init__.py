@@ -1,5 +1,6 @@
 """Turns text into vectors: locally by default, through an OpenAI-compatible API when a model is configured."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,9 @@ from pydantic import SecretStr
 from persistence.embeddings.cache import VectorCache
 
 __all__ = ["Embedder", "NoEmbedder", "VectorCache", "open_embedder"]
+
+# Else onnxruntime 1.32 tells Microsoft about this machine; it looks once, while it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 class Embedder(Protocol):

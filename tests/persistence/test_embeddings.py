@@ -1,6 +1,7 @@
 """Vectors mean what the model's own vectors mean, and are made once."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -51,6 +52,13 @@ def test_a_vector_does_not_depend_on_the_texts_embedded_with_it(local: Embedder)
 
 def test_an_empty_text_has_a_vector(local: Embedder) -> None:
     assert np.isfinite(embedded(local, [""])).all()
+
+
+def test_the_runtime_keeps_to_itself_what_machine_it_runs_on(tmp_path: Path) -> None:
+    environment = {"HOME": str(tmp_path), "PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-c", "import persistence.embeddings.minilm"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", [])  # else an identifier and a queue
 
 
 def test_files_other_than_the_pinned_ones_are_refused(tmp_path: Path) -> None:
