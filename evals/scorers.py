@@ -20,6 +20,7 @@ from evals.results import Row, ShownPassage
 from evals.sites import EvalSite, SitePage
 from evals.targets import Target, Told
 from graph.citations import Statement, find_verbatim, statements
+from graph.markdown import as_text, shown_words
 from graph.support import is_doubted, support
 from graph.terms import content_terms, question_terms
 from graph.types import CONSTRAINED_LABEL, Citation, Scope
@@ -295,7 +296,7 @@ async def _constrained(case: ConstrainedCase, target: Target) -> Row:
 
 def _says(content: str, text: str) -> bool:
     """Tell whether a text holds another as words of its own: "5" is not in "15", nor in a marker."""
-    plain = _MARKER.sub("", content)
+    plain = shown_words(_MARKER.sub("", content))
     return find_verbatim(text, plain) is not None
 
 
@@ -308,12 +309,12 @@ def _is_verbatim(told: Told, selection: str) -> bool:
     units = {(unit.start, unit.end) for unit in quotable(selection)}
     for span in verdict.used:
         said = selection[span.start : span.end]
-        if (span.start, span.end) not in units or said not in rest:
+        if (span.start, span.end) not in units or as_text(said) not in rest:
             return False
-        rest = rest.replace(said, "", 1)
+        rest = rest.replace(as_text(said), "", 1)
     for item in verdict.missing:
         for text in (item.what, item.why, item.minimal_text):
-            rest = rest.replace(text, "", 1)
+            rest = rest.replace(as_text(text), "", 1)
     left = content_terms(rest)
     fixed = content_terms(
         "The selected text does not answer this question. answers only a part of. Missing: The least text that would "

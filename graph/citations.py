@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from graph.markdown import MarkdownGate, shown_words
 from graph.support import is_doubted, support
 from graph.support_features import strange_names, strange_numbers
 from graph.terms import content_terms, tongues
@@ -17,24 +18,7 @@ from graph.types import Citation, Passage, Span
 from graph.units import Unit, quotable, split_units
 
 _MARKER = re.compile(r"[\[【](?=[\d\s,;]{1,24}[\]】])\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
-_BEGUN = re.compile(r" ?[\[【][\d\s,;]{0,24}\Z| \Z")
-_MARKUP = re.compile(
-    r"!?\[(?![\d\s,;]+\])(?P<words>[^\[\]]{0,300})\]\((?:[^()]|\([^()]{0,300}\)){0,1000}\)|(?P<tag><[A-Za-z/!][^<>`]{0,1000}>)"
-)
-"""A link, an image or a tag, whichever begins first."""
-_SIGNS = re.compile(r"[\[\]【】<!]")
-"""Without any of these there is neither a marker nor markup: most pieces have none, and each costs four searches."""
-_TAG_BEGUN = re.compile(r"<(?=[A-Za-z/!?])")
-_MARKUP_BEGUN = re.compile(
-    r"!\Z|!?\[(?![\d\s,;]+\])[^\[\]]{0,300}(?:\](?:\((?:[^()]|\([^()]{0,300}\)){0,1000}(?:\([^()]{0,300})?)?)?\Z"
-    r"|<(?:[A-Za-z/!][^<>`]{0,1000})?\Z"
-)
-"""What may yet become a link, an image or a tag when more of the text comes."""
-_TARGET = re.compile(r"^(?:[\s>*+\-\d.)]{0,20}\[)?[^\[\]\n]*\](?=:)", re.MULTILINE)
-"""What names a link at the beginning of a line, whose target would stand behind the colon."""
-_TICKS = re.compile(r"`+|\n")
-_LONGEST_NAME = 1_100
-"""Characters in which what names a link must have ended: CommonMark allows it 999."""
+_MARKER_BEGUN = re.compile(r"[\[【][\d\s,;]{0,24}\Z")
 _SHOWN = re.compile(r" ?\[\d{1,3}\]")
 _OF_THE_SENTENCE_BEFORE = re.compile(r"(?:\[\d{1,3}\] ?)+")
 _INSIDE = re.compile(
@@ -45,136 +29,56 @@ _NOT_WORDS = re.compile(r"^\s*(?:[-*•>#]+|\d{1,3}[.)])\s+|\*\*|__|`", re.MULTI
 
 
 @dataclass(slots=True)
-class MarkerGate:
-    """Passes streamed text on, keeps markers of the `offered` passages and drops all others.
+class MarkerGate(MarkdownGate):
+    """Passes streamed Markdown on, keeps markers of the `offered` passages and drops all others.
 
-    So are markers whose words share none with their passage: no citation is better than a forced one. Text inside
-    code is passed on as it is. What may yet become a marker is held until it is decided; `marks` are the
-    (marker, offset) pairs in the text passed on so far.
+    So are markers whose words share none with their passage: no citation is better than a forced one. Inside code a
+    marker is text. `marks` are the (marker, offset) pairs in the text passed on so far.
     """
 
-    offered: Sequence[Passage]
-    marks: list[tuple[int, int]] = field(default_factory=list)
-    _claim: str = ""
-    """The words the next marker closes, as far as their line goes; those of the line before while it is blank."""
-    _line: str = ""
-    _held: str = ""
-    _ticks: str = ""
-    _length: int = 0
-    _row: str = ""
-    """What was passed on of the line that is being written."""
+    offered: Sequence[Passage] = ()
+    marks: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]], init=False)
+    _claim: str = field(default="", init=False)
+    """The words that the last marker closed, or else the last line that is not blank."""
+    _since: int = field(default=0, init=False)
+    """Where in the line that is being written the words begin that the next marker closes."""
 
-    def feed(self, text: str) -> str:
-        """Take a piece and return what can be shown of it."""
-        return self._pass(self._held + text, final=False)
+    def _ended(self, row: str) -> None:
+        said = row[self._since :]
+        self._claim = said if said.strip() else self._claim
+        self._since = 0
 
-    def flush(self) -> str:
-        """Return what was held when the text ends."""
-        return self._pass(self._held, final=True)
-
-    def _pass(self, text: str, *, final: bool) -> str:
-        self._held = ""
-        parts = self._parts(text, final=final)
-        shown: list[str] = []
-        for i, (part, is_code) in enumerate(parts, 1):
-            undecided = i == len(parts) and not self._held and not final
-            if is_code:
-                self._read(part)
-            shown.append(part if is_code else self._mark(part, final=not undecided))
-            self._length += len(shown[-1])
-            row = (self._row + shown[-1]).rpartition("\n")[2]
-            self._row = row if len(row) < _LONGEST_NAME else f"a[]{row[-1]}"
-        return "".join(shown)
-
-    def _read(self, text: str) -> None:
-        *lines, self._line = (self._line + text).split("\n")
-        self._claim = next((line for line in [self._line, *reversed(lines)] if line.strip()), self._claim)
+    def _bracket(self, text: str, before: str, start: int, *, final: bool) -> tuple[str, int]:
+        marker = _MARKER.match(text, start)
+        if marker is None:
+            if not final and _MARKER_BEGUN.match(text, start):
+                return self._hold_with_blank(text, before, start)
+            return MarkdownGate._bracket(self, text, before, start, final=final)
+        kept = before.removesuffix(" ")
+        self._emit(kept)
+        said = self._line()[self._since :]
+        self._claim = said if said.strip() else self._claim
+        valid = [n for n in dict.fromkeys(int(n) for n in re.split(r"[,;]", marker[1])) if self._may_cite(n)]
+        self._emit(before[len(kept) :] if valid else "")
+        for number in valid:
+            self._name = False
+            self._open_bracket()
+            self._emit(f"{number}]")
+            self._named, self._name = self._name, False
+            self.marks.append((number, self._length - len(f"[{number}]")))
+        self._seam |= not valid
+        self._since = len(self._line())
+        return text, marker.end()
 
     def _may_cite(self, marker: int) -> bool:
         if not 1 <= marker <= len(self.offered):
             return False
         passage = self.offered[marker - 1]
         said = f"{passage.title} {passage.heading} {passage.text}"
+        claim = shown_words(self._claim)
         # An answer in another language than its passage shares no words with it, and is not false for that.
-        terms = content_terms(self._claim) if tongues(self._claim) & tongues(said) else frozenset[str]()
+        terms = content_terms(claim) if tongues(claim) & tongues(said) else frozenset[str]()
         return not terms or bool(terms & content_terms(said))
-
-    def _parts(self, text: str, *, final: bool) -> list[tuple[str, bool]]:
-        """Cut `text` at runs of backticks into prose and code; a run at its end may still grow and is held."""
-        parts: list[tuple[str, bool]] = []
-        begin = 0
-        for run in _TICKS.finditer(text):
-            if run[0] == "\n":
-                if self._ticks in {"`", "``"}:  # inline code ends with its line: the backtick was a lone one
-                    parts.append((text[begin : run.start()], True))
-                    begin, self._ticks = run.start(), ""
-                continue
-            if run.end() == len(text) and not final:
-                self._held = run[0]
-                break
-            if self._ticks and run[0] != self._ticks:
-                continue
-            end = run.end() if self._ticks else run.start()
-            parts.append((text[begin:end], bool(self._ticks)))
-            begin, self._ticks = end, "" if self._ticks else run[0]
-        rest = text[begin : len(text) - len(self._held)]
-        return [*parts, (rest, bool(self._ticks))]
-
-    def _mark(self, prose: str, *, final: bool) -> str:
-        if not final:
-            begun = _begun(prose)
-            prose, self._held = prose[:begun], prose[begun:] if begun is not None else ""
-        prose = _plain_text(prose)
-        out = ""
-        at = 0
-        for match in _MARKER.finditer(prose):
-            before = prose[at : match.start()]
-            self._read(before)
-            valid = [n for n in dict.fromkeys(int(n) for n in re.split(r"[,;]", match[1])) if self._may_cite(n)]
-            self._line = ""
-            out += self._apart(before if valid else before.removesuffix(" "), out)
-            for number in valid:
-                self.marks.append((number, self._length + len(out)))
-                out += f"[{number}]"
-            at = match.end()
-        self._read(prose[at:])
-        return out + self._apart(prose[at:], out)
-
-    def _apart(self, text: str, out: str) -> str:
-        """Keep brackets from becoming links or their targets: Markdown reads `[1](a)` and `[1]: a`, but not `[1] (a)`.
-
-        So are links taken apart that are nested or broken in a way that only a browser makes sense of.
-        """
-        if "]" not in text and "]" not in self._row and "]" not in out:
-            return text
-        row = (self._row + out).rpartition("\n")[2]
-        named = _TARGET.sub(lambda name: f"{name[0]} ", row + text)[len(row) :]
-        behind = " " if row[-1:] == "]" and text[:1] == "(" else ""
-        return behind + named.replace("](", "] (")
-
-
-def _plain_text(prose: str) -> str:
-    """Return prose without images, with the words of links alone, and with tags shown as code."""
-    if not _SIGNS.search(prose):
-        return prose
-    out = ""
-    at = 0
-    for found in _MARKUP.finditer(prose):
-        out += _TAG_BEGUN.sub("&lt;", prose[at : found.start()])
-        if tag := found["tag"]:
-            out += f"`{tag}`" if not out.endswith("\\") else f"&lt;{tag[1:]}"  # an escaped backtick opens no code
-        elif not found[0].startswith("!"):
-            out += _TAG_BEGUN.sub("&lt;", found["words"])
-        at = found.end()
-    return out + _TAG_BEGUN.sub("&lt;", prose[at:])
-
-
-def _begun(prose: str) -> int | None:
-    """Return where at the end of `prose` something begins that more text may complete."""
-    if not _SIGNS.search(prose):
-        return len(prose) - 1 if prose.endswith(" ") else None
-    whole = _MARKUP.sub(lambda found: "x" * len(found[0]), prose)
-    return min((m.start() for m in (_BEGUN.search(whole), _MARKUP_BEGUN.search(whole)) if m), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +132,7 @@ def locate(claim: str, text: str) -> Span:
 
 def _plain(claim: str) -> str:
     """Return a claim without Markdown's signs, and without the punctuation of the sentence before it."""
-    return _NOT_WORDS.sub("", claim.lstrip(" .,;:!?…。！？")).strip()
+    return _NOT_WORDS.sub("", shown_words(claim).lstrip(" .,;:!?…。！？")).strip()
 
 
 def _best(sentence: str, text: str, found: Sequence[Unit]) -> tuple[float, Span]:
@@ -296,7 +200,9 @@ def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[
     Headings, questions and lead-ins cite nothing: one that names or counts what stands in no passage is returned too.
     """
     stated = statements(text, marks)
-    doubted = [(s.start, s.end) for s in stated if _is_doubted(s.text, [passages[n - 1].text for n in s.markers])]
+    doubted = [
+        (s.start, s.end) for s in stated if _is_doubted(shown_words(s.text), [passages[n - 1].text for n in s.markers])
+    ]
     known = "\n\n".join(f"{p.title}\n{p.heading}\n{p.text}" for p in passages)
     heads = {(s.start, s.end) for s in stated}
     for unit in split_units(text):

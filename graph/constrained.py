@@ -17,6 +17,7 @@ from graph.emit import emit
 from graph.errors import ModelFailed, ModelUnavailable
 from graph.events import Delta, Status, VerdictGiven
 from graph.extractive import ExtractiveSelectionAnswerer
+from graph.markdown import as_text
 from graph.missing import admissible, describe, lacking
 from graph.ports import Claim, Finish, Lack, SelectionAnswerer, Sufficiency
 from graph.state import Answered, Assessed, Selected, ToAnswerSelection
@@ -149,7 +150,7 @@ class _Reply:
         if quote is None or not content_terms(claim.quote):
             return
         for unit in [u for u in self._unsaid if u.start < quote.end and quote.start < u.end]:
-            self._show(self._gap(unit) + self._selection[unit.start : unit.end])
+            self._show(self._gap(unit) + as_text(self._selection[unit.start : unit.end]))
             self._shown.append(unit)
         self._unsaid = [u for u in self._unsaid if u.end <= quote.start or quote.end <= u.start]
 
@@ -181,8 +182,8 @@ class _Reply:
         locale = self._state["locale"]
         lines = [say(outcome, locale)]
         for item in verdict.missing:
-            lines.append("\n- " + say("missing_line", locale, what=item.what, why=item.why))
-            lines.append("  " + say("minimal_line", locale, minimal_text=item.minimal_text))
+            lines.append("\n- " + say("missing_line", locale, what=as_text(item.what), why=as_text(item.why)))
+            lines.append("  " + say("minimal_line", locale, minimal_text=as_text(item.minimal_text)))
         return "\n".join(lines)
 
     def _show(self, text: str) -> None:

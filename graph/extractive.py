@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from graph.condense import condense
+from graph.markdown import as_text
 from graph.ports import Claim, Finish, Lack, Piece
 from graph.sentences import Asked, ask, chances, gives, worth_saying
 from graph.terms import content_terms, tongues, words
@@ -278,7 +279,7 @@ def _render(passage: Passage, chosen: Sequence[Unit], *, marker: int, room: int)
         quote = text[unit.start : unit.end]
         follows = previous is not None and unit.kind == previous.kind == "sentence" and _same_line(text, previous, unit)
         if follows and previous and _adjoin(text, previous, unit):
-            blocks[-1] = f"{blocks[-1].removesuffix(f' [{marker}]')} {quote} [{marker}]"
+            blocks[-1] = f"{blocks[-1].removesuffix(f' [{marker}]')} {as_text(quote)} [{marker}]"
         elif unit.kind == "code" and previous:
             blocks.append(_fenced(quote))
         elif used == room:
@@ -289,13 +290,13 @@ def _render(passage: Passage, chosen: Sequence[Unit], *, marker: int, room: int)
             used += 1
             if unit.kind == "code":
                 above = (passage.heading or passage.title).split(" > ")[-1]
-                blocks += [f"{above} [{marker}]:", _fenced(quote)]
+                blocks += [f"{as_text(above)} [{marker}]:", _fenced(quote)]
             elif unit.kind == "row":
-                blocks.append(f"- {_row(quote, _header(text, unit))} [{marker}]")
+                blocks.append(f"- {as_text(_row(quote, _header(text, unit)))} [{marker}]")
             elif follows:
-                blocks[-1] += f" {quote} [{marker}]"
+                blocks[-1] += f" {as_text(quote)} [{marker}]"
             else:
-                blocks.append(f"{'- ' if is_item(text, unit) else ''}{quote} [{marker}]")
+                blocks.append(f"{'- ' if is_item(text, unit) else ''}{as_text(quote)} [{marker}]")
         previous = unit
     return "\n\n".join(blocks).replace("]\n\n- ", "]\n- "), used
 

@@ -13,6 +13,7 @@ from graph.emit import emit
 from graph.errors import ModelFailed, ModelUnavailable
 from graph.events import Delta, OfferedPassage, Passages, Status
 from graph.extractive import ExtractiveAnswerer
+from graph.markdown import as_text
 from graph.ports import Answerer, Condenser, Piece, Retriever
 from graph.state import (
     Answered,
@@ -110,7 +111,7 @@ class Grounded:
         if not shown and answerer.name != self.fallback.name:
             raise ModelUnavailable(f"{answerer.name} said nothing but markers that nobody issued")
         if not shown:
-            release(say("related", locale, pages=", ".join(page.title for page in _nearest(passages))))
+            release(say("related", locale, pages=_titles(_nearest(passages))))
         if answerer.name == self.fallback.name and not notices:
             notices = (Notice(code="extractive", detail=say("notice_extractive", locale)),)
         return {
@@ -152,7 +153,7 @@ class Grounded:
         nearest = _nearest(state["passages"])
         text = say("not_covered", state["locale"])
         if nearest:
-            text += " " + say("nearest", state["locale"], pages=", ".join(page.title for page in nearest))
+            text += " " + say("nearest", state["locale"], pages=_titles(nearest))
         emit(Delta(text=text), runtime)
         answer = GroundedAnswer(
             text=text,
@@ -184,6 +185,10 @@ def _offered(number: int, p: Passage) -> OfferedPassage:
     return OfferedPassage(
         marker=number, id=p.id, url=p.url, path=p.path, title=p.title, heading=p.heading, score=p.score
     )
+
+
+def _titles(pages: Sequence[NearestPage]) -> str:
+    return ", ".join(as_text(page.title) for page in pages)
 
 
 def _refs(passages: Sequence[Passage]) -> tuple[PassageRef, ...]:

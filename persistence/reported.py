@@ -8,7 +8,7 @@ from persistence.postgres import Database
 
 
 class ReportedTurn(NamedTuple):
-    """A turn with its answer, what the reader thought of that, and the questions before it in its thread."""
+    """A turn with its answer, what the reader thought of that, and the answered questions before it in its thread."""
 
     request: dict[str, object]
     earlier: tuple[str, ...]
@@ -23,7 +23,7 @@ async def reported_turn(db: Database, turn_id: UUID) -> ReportedTurn | None:
         select t.request, m.metadata, f.rating, array(
             select q.content from messages q join turns before on before.id = q.turn_id
             where q.thread_id = t.thread_id and q.role = 'user' and q.seq < m.seq and q.turn_id <> t.id
-              and before.mode = t.mode
+              and before.mode = t.mode and before.status = 'completed'
             order by q.seq
         ) as earlier
         from turns t

@@ -1,6 +1,5 @@
 """Writes a stored answer as ChatKit shows one: Markdown without our markers, and citations as annotations."""
 
-import re
 from collections.abc import Sequence
 
 from chatkit.types import Annotation, AssistantMessageContent, EntitySource
@@ -13,14 +12,12 @@ from server.wire import End, MessageGiven
 UNSUPPORTED = " ⚠"
 """Stands behind a sentence that no cited passage supports; a line below the answer says so."""
 
-_LINK = re.compile(r"\[[^\]\n]*\]\([^)\n]*\)")
-
 
 def written(given: MessageGiven, end: End, locale: str) -> AssistantMessageContent:
     """Return the text of an answer that ended, with all the reader should know below it, and its sources.
 
     An annotation's `index` counts UTF-16 code units, as the script that reads it does, and is where the sentence of
-    its citation ends: one inside a Markdown link would break the link.
+    its citation ends.
     """
     text, cuts = _without_markers(given.content, given.citations)
     units = split_units(text)
@@ -58,9 +55,8 @@ def _moved(offset: int, cuts: Sequence[tuple[int, int]]) -> int:
 
 
 def _sentence_end(text: str, units: Sequence[Unit], at: int) -> int:
-    """Return where the sentence around `at` ends, but never within a link or behind the last bar of a table's row."""
+    """Return where the sentence around `at` ends, but never behind the last bar of a table's row."""
     end = next((unit.end for unit in units if unit.kind == "sentence" and unit.start < at <= unit.end), at)
-    end = next((link.end() for link in _LINK.finditer(text) if link.start() < end < link.end()), end)
     return at if text[:end].endswith("|") else end
 
 

@@ -34,8 +34,8 @@ def gate(*pieces: str, texts: Sequence[str] | None = None) -> tuple[str, list[tu
         "in a code span": ("Take `a[1]` [1].", "Take `a[1]` [1].", [(1, 12)]),
         "in a code block": ("```js\na[9]\n```\nSo [2]", "```js\na[9]\n```\nSo [2]", [(2, 18)]),
         "in double backticks": ("``a`[9]`` [1]", "``a`[9]`` [1]", [(1, 10)]),
-        "behind a lone backtick": ("A ` stands alone.\nSo [1] [7]", "A ` stands alone.\nSo [1]", [(1, 21)]),
-        "an address behind it": ("See [1](https://evil.example).", "See [1] (https://evil.example).", [(1, 4)]),
+        "behind a lone backtick": ("A ` stands alone.\nSo [1] [7]", "A \\` stands alone.\nSo [1]", [(1, 22)]),
+        "an address behind it": ("See [1](https://evil.example).", "See [1]\\(`https://evil.example`).", [(1, 4)]),
         "no marker": ("a[i] [x] [] [1a] [", "a[i] [x] [] [1a] [", []),
         "behind emoji": ("👩‍👧 [1]", "👩‍👧 [1]", [(1, 4)]),
         "never closed": ("So [1", "So [1", []),
@@ -53,7 +53,7 @@ def test_a_reader_sees_the_markers_that_were_issued_and_no_others(
     {
         "it shares words": ("Cheese is yellow [1].", "Cheese is yellow [1]."),
         "it shares none": ("The moon is round [1].", "The moon is round."),
-        "one of a group shares": ("All pears are green [1][2].", "All pears are green[2]."),
+        "one of a group shares": ("All pears are green [1][2].", "All pears are green [2]."),
         "on a line of its own": ("Cheese it is.\n[1] [2]", "Cheese it is.\n[1]"),
         "each sentence for itself": ("Cheese [1]. The moon [1]. Pears [2]", "Cheese [1]. The moon. Pears [2]"),
         "behind code": ("Use `cheese` [1] [2]", "Use `cheese` [1]"),
@@ -83,36 +83,6 @@ def test_an_answer_reads_the_same_in_whatever_pieces_it_comes(written: str, data
     shown, marks = gate(*(written[a:b] for a, b in pairwise(edges)), texts=texts)
     assert (shown, marks) == gate(written, texts=texts)
     assert [shown[at : at + len(f"[{n}]")] for n, at in marks] == [f"[{n}]" for n, _ in marks]
-
-
-@pytest.mark.parametrize(
-    ("written", "shown"),
-    {
-        "an image": ("So it is. ![x](https://evil.example/p.png?q=1)", "So it is. "),
-        "an image with a title": ('![x](https://evil.example/p.png "So")', ""),
-        "a link": ("So [it (all) is](https://evil.example/a_(b)) here.", "So it (all) is here."),
-        "a target for a marker": ("So [1].\n\n[1]: https://evil.example", "So [1].\n\n[1] : https://evil.example"),
-        "a colon behind a marker": ("Install [1]:\n\n- It [1]: so", "Install [1]:\n\n- It [1]: so"),
-        "a target in a list": ("- [1]: https://evil.example", "- [1] : https://evil.example"),
-        "a name over two lines": ("[a\nb]: https://evil.example", "[a\nb] : https://evil.example"),
-        "behind a marker that is dropped": ("[a][9](https://evil.example)", "[a] (https://evil.example)"),
-        "a link's target on a line of its own": (
-            "So it is.\n\n[x]: https://evil.example\n",
-            "So it is.\n\n[x] : https://evil.example\n",
-        ),
-        "a tag": ("So <img src=x onerror=alert(1)> it is.", "So `<img src=x onerror=alert(1)>` it is."),
-        "an address in a tag": ("So <https://evil.example> it is.", "So `<https://evil.example>` it is."),
-        "no tag": ("a < b and c > d", "a < b and c > d"),
-        "nested": ("[![x](https://a)](https://evil.example)", "[] (https://evil.example)"),
-        "around code": ("[a `b` c](https://evil.example)", "[a `b` c] (https://evil.example)"),
-        "a tag around a backtick": ("<img alt=`x` src=x>", "&lt;img alt=`x` src=x>"),
-        "a tag over lines": ("<img\nsrc=x>", "`<img\nsrc=x>`"),
-        "in code": ("`![x](y)` and `<b>` [1]", "`![x](y)` and `<b>` [1]"),
-        "never closed": ("So ![x](https://evil", "So ![x] (https://evil"),
-    }.values(),
-)
-def test_a_reader_sees_no_image_no_link_and_no_tag(written: str, shown: str) -> None:
-    assert gate(written)[0] == gate(*written)[0] == shown
 
 
 @pytest.mark.parametrize(
@@ -270,16 +240,6 @@ def test_sentences_that_no_cited_passage_supports_are_marked(sentence: str, doub
     denying = passage("Notebooks are small. Sharing is not free.", 2)
     text, marks = gate(sentence, texts=[LIMITS, denying.text])
     assert unsupported(text, marks, [passage(LIMITS), denying]) == ((Span(start=0, end=len(text)),) if doubted else ())
-
-
-def test_a_tag_behind_a_backslash_is_no_tag() -> None:
-    assert gate("See \\<img src=x> there.")[0] == "See \\&lt;img src=x> there."
-
-
-def test_a_parenthesis_that_never_closes_is_let_go() -> None:
-    opened = MarkerGate(offered=[])
-    shown = "".join(opened.feed(piece) for piece in ["[a]((", *["word "] * 2_000])
-    assert len(shown) > 8_000
 
 
 @pytest.mark.parametrize("head", ["Die Grenzen und die Nutzer im Überblick:", "Limits of 1k users:", "From 8 on:"])

@@ -65,12 +65,6 @@ def cited(content: str) -> tuple[str, list[str | None]]:
         ("One [1] and two. Three.", "One and two. Three.", ["One and two."]),
         ("🙂 One. [1] Two.", "🙂 One. Two.", ["🙂 One."]),
         ("- One [1]\n- Two [1]\n", "- One\n- Two\n", ["- One", "- One\n- Two"]),
-        (
-            "See [the page. Now](https://d/) [1].",
-            "See [the page. Now](https://d/).",
-            ["See [the page. Now](https://d/)."],
-        ),
-        ("See [a page. [1] Now](https://d/).", "See [a page. Now](https://d/).", ["See [a page. Now](https://d/)"]),
         ("| a | b [1] |", "| a | b |", ["| a | b"]),
     ],
 )
