@@ -48,17 +48,23 @@ def ingest(
     base_url: str | None = None,
     qdrant_url: str | None = None,
     qdrant_api_key: str | None = None,
+    allow_private: bool = False,
     progress: Progress = silent,
 ) -> IngestReport:
     """Index the site in a build folder or behind the URL of its sitemap. Blocks; belongs in a process of its own.
 
     When nothing changed, nothing is written. Otherwise a whole generation is written beside the one in use and takes
-    its place at the end: an ingest that fails or is killed leaves the old one. Raises IngestError when the site cannot
+    its place at the end: an ingest that fails or is killed leaves the old one. A URL in a private network is read only
+    with `allow_private`. Raises IngestError when the site cannot
     be read, AlreadyOwned while another ingest runs, IndexUnavailable when the index or a remote model is away.
     """
     started = time.monotonic()
     index = _Index(data_dir, embedder, qdrant_url, qdrant_api_key)
-    with _only_one(data_dir), open_site(source, base_url) as site, TemporaryFile(dir=data_dir / INDEX_FOLDER) as file:
+    with (
+        _only_one(data_dir),
+        open_site(source, base_url, allow_private=allow_private) as site,
+        TemporaryFile(dir=data_dir / INDEX_FOLDER) as file,
+    ):
         spool = Spool(file)
         entries = _read(site, source, spool, progress)
         pages = _settle(entries, spool)

@@ -1,7 +1,5 @@
-"""Reads a site over HTTP, page by page of its sitemap, and never from another host than the one it was given."""
+"""Reads a site over HTTP, page by page of its sitemap."""
 
-import ipaddress
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,39 +11,45 @@ import httpx
 from graph.errors import IngestError
 from persistence.pages.reader import read_links
 from persistence.pages.sites import Found
+from persistence.pages.web import Elsewhere, Web, open_web
 
-SECONDS_PER_FILE = 60
-BYTES_PER_FILE = 20_000_000
 PAGES = 50_000  # the most that the sitemap protocol allows in one file
+_SITEMAPS = 1_000
 _AT_ONCE = 8
 
 
 @contextmanager
-def open_sitemap(url: str, base_url: str | None) -> Iterator["Sitemap"]:
-    """Open the site whose sitemap is at `url` or right below it. Raises IngestError when there is none."""
+def open_sitemap(url: str, base_url: str | None, *, allow_private: bool) -> Iterator["Sitemap"]:
+    """Open the site whose sitemap is at `url` or right below it. Raises IngestError when there is none.
+
+    Files are read from its host and from that of `base_url`; only with `allow_private` from a private network.
+    """
     try:
         address = httpx.URL(url).copy_with(query=None, fragment=None)
+        hosts = frozenset({address.netloc, httpx.URL(base_url or url).netloc})
     except httpx.InvalidURL as error:
         raise IngestError(f"{url!r} is no URL: {error}.") from error
     if not address.path.endswith(".xml"):
         address = httpx.URL(f"{str(address).rstrip('/')}/sitemap.xml")
-    with httpx.Client(timeout=20, headers={"user-agent": "citeside-ingest"}) as client:
-        yield Sitemap(address, base_url, _Web(client, address.netloc))
+    with open_web(hosts, allow_private=allow_private) as web:
+        yield Sitemap(address, base_url, web)
 
 
 class Sitemap:
     """The pages a sitemap lists and their translations, which Docusaurus lists in a sitemap for each locale."""
 
-    def __init__(self, address: httpx.URL, base_url: str | None, web: "_Web") -> None:
+    def __init__(self, address: httpx.URL, base_url: str | None, web: Web) -> None:
         """Read the sitemap. Raises IngestError when there is none or it lists no page of its own site."""
         self._address = address
         self._root = address.join("./")
         self._web = web
+        self._sitemaps: set[httpx.URL] = set()
         locations = list(self._locations(address, depth=2))
         self._paths = dict.fromkeys(self._below(locations))
         if not self._paths:
             listed = f"such as {locations[0]}" if locations else "none at all"
             raise IngestError(f"{address} lists no page below {self._root}, but {listed}. Give the site's own sitemap.")
+        self._bound()
         # A site served from elsewhere than it is published, say for a preview, is read here and cited there.
         published = next(location for location in locations if list(self._below([location])))
         self._base_url = base_url or str(httpx.URL(published).join(self._root.path))
@@ -73,14 +77,18 @@ class Sitemap:
                     new = [path for path in self._below(translations) if path not in self._paths]
                     self._paths.update(dict.fromkeys(new))
                     waiting.extend(dict.fromkeys(new))
-                    if len(self._paths) > PAGES:
-                        raise IngestError(
-                            f"{self._address} leads to more than {PAGES:,} pages. Ingest the build folder."
-                        )
+                    self._bound()
                     yield Found(path, html)
 
+    def _bound(self) -> None:
+        if len(self._paths) > PAGES:
+            raise IngestError(f"{self._address} leads to more than {PAGES:,} pages. Ingest the build folder.")
+
     def _page(self, path: str) -> bytes | None:
-        return self._web.get(self._root.join(f"./{path}"), "html")
+        try:
+            return self._web.get(self._root.join(f"./{path}"), "html")
+        except Elsewhere:
+            return None
 
     def _below(self, locations: Iterable[str]) -> Iterator[str]:
         """Yield the paths below the sitemap's own folder, whatever host the locations name."""
@@ -93,7 +101,15 @@ class Sitemap:
                 yield path[len(root) :]
 
     def _locations(self, address: httpx.URL, depth: int) -> Iterator[str]:
-        xml = self._web.get(address, "xml")
+        if address in self._sitemaps:
+            return
+        self._sitemaps.add(address)
+        if len(self._sitemaps) > _SITEMAPS:
+            raise IngestError(f"{self._address} leads to more than {_SITEMAPS:,} sitemaps. Ingest the build folder.")
+        try:
+            xml = self._web.get(address, "xml")
+        except Elsewhere as elsewhere:
+            raise IngestError(f"{address} leads to {elsewhere}, on another host. Give the URL there.") from None
         if xml is None:
             raise IngestError(f"There is no sitemap at {address}. Give its URL, or the build folder of the site.")
         try:
@@ -107,56 +123,3 @@ class Sitemap:
         elif depth:
             for path in self._below(locations):
                 yield from self._locations(self._root.join(f"./{path}"), depth - 1)
-
-
-class _Web:
-    """GETs files from one host, within limits."""
-
-    def __init__(self, client: httpx.Client, host: bytes) -> None:
-        self._client = client
-        self._host = host
-        self._public: bool | None = None
-
-    def get(self, address: httpx.URL, kind: str) -> bytes | None:
-        """Return a file whose content type names `kind`; None when there is none. Asks twice before it gives up."""
-        for last in (False, True):
-            try:
-                return self._get(address, kind)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                if last:
-                    reason = str(error).partition("\n")[0] or type(error).__name__
-                    raise IngestError(f"{address} cannot be read: {reason}.") from error
-        return None
-
-    def _get(self, address: httpx.URL, kind: str) -> bytes | None:
-        for _ in range(5):
-            with self._client.stream("GET", address) as response:
-                self._check_peer(address, response)
-                if response.has_redirect_location:
-                    address = address.join(response.headers["location"])
-                    if address.netloc != self._host:
-                        return None
-                    continue
-                if response.status_code in (404, 410):
-                    return None
-                response.raise_for_status()
-                return self._body(address, response) if kind in response.headers.get("content-type", "") else None
-        return None
-
-    def _check_peer(self, address: httpx.URL, response: httpx.Response) -> None:
-        """Refuse a public site that leads into a private network, whatever its name resolves to by now."""
-        peer = ipaddress.ip_address(response.extensions["network_stream"].get_extra_info("server_addr")[0])
-        if self._public is None:
-            self._public = peer.is_global
-        elif self._public and not peer.is_global:
-            raise IngestError(f"{address} is answered by {peer}, which is not on the public network as the sitemap is.")
-
-    @staticmethod
-    def _body(address: httpx.URL, response: httpx.Response) -> bytes:
-        body = bytearray()
-        late = time.monotonic() + SECONDS_PER_FILE
-        for part in response.iter_bytes():
-            body += part
-            if len(body) > BYTES_PER_FILE or time.monotonic() > late:
-                raise IngestError(f"{address} exceeds {BYTES_PER_FILE:,} bytes or {SECONDS_PER_FILE} seconds.")
-        return bytes(body)

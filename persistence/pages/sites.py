@@ -37,16 +37,17 @@ class Site(Protocol):
 
 
 @contextmanager
-def open_site(source: str, base_url: str | None = None) -> Iterator[Site]:
+def open_site(source: str, base_url: str | None = None, *, allow_private: bool = False) -> Iterator[Site]:
     """Open the site in a folder or behind a URL: that of a sitemap, or of a site with a `sitemap.xml` below it.
 
-    `base_url` overrides the address under which readers see the site. Raises IngestError when nothing is there.
+    `base_url` overrides the address under which readers see the site. A URL in a private network is read only with
+    `allow_private`. Raises IngestError when nothing is there.
     """
     base_url = f"{base_url.rstrip('/')}/" if base_url else None
     if source.startswith(("http://", "https://")):
         from persistence.pages.sitemap import open_sitemap  # httpx is not needed for a folder
 
-        with open_sitemap(source, base_url) as site:
+        with open_sitemap(source, base_url, allow_private=allow_private) as site:
             yield site
     else:
         yield Folder(Path(source).expanduser(), base_url)

@@ -23,6 +23,12 @@ class Ingest:
             "--base-url", metavar="URL", help="where the site is served, with its base URL (default: as its pages say)"
         )
 
+        parser.add_argument(
+            "--allow-private",
+            action="store_true",
+            help="read a URL on this machine or in a private network, which is refused otherwise",
+        )
+
     def run(self, args: argparse.Namespace, settings: "Settings") -> int:
         """Ingest and say what was found."""
         from persistence.embeddings import open_embedder
@@ -44,6 +50,7 @@ class Ingest:
                 base_url=args.base_url,
                 qdrant_url=settings.qdrant_url,
                 qdrant_api_key=settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None,
+                allow_private=args.allow_private,
                 progress=progress,
             )
         print(

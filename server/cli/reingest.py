@@ -24,14 +24,15 @@ def duration(text: str) -> float:
 
 
 @contextmanager
-def reingesting(source: str, every: float, data_dir: Path) -> Iterator[None]:
+def reingesting(source: str, every: float, data_dir: Path, *, allow_private: bool) -> Iterator[None]:
     """Ingest `source` now and then every so many seconds while the block runs, in a process of its own.
 
     The server takes the new index up by itself. An ingest that fails leaves the index as it was; what it says is
     printed with what the server prints.
     """
+    words = ["ingest", source, "--data-dir", str(data_dir), *(["--allow-private"] if allow_private else [])]
     stopping = threading.Event()
-    thread = threading.Thread(target=_repeat, args=(source, every, data_dir, stopping), daemon=True)
+    thread = threading.Thread(target=_repeat, args=(words, every, stopping), daemon=True)
     thread.start()
     try:
         yield
@@ -40,16 +41,17 @@ def reingesting(source: str, every: float, data_dir: Path) -> Iterator[None]:
         thread.join()
 
 
-def _repeat(source: str, every: float, data_dir: Path, stopping: threading.Event) -> None:
+def _repeat(words: list[str], every: float, stopping: threading.Event) -> None:
     from server.cli.child import CITESIDE
 
     while not stopping.is_set():
-        words = [*CITESIDE, "ingest", source, "--data-dir", str(data_dir)]
-        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True) as child:
+        with subprocess.Popen(
+            [*CITESIDE, *words], stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True
+        ) as child:
             while child.poll() is None:
                 if stopping.wait(0.2):
                     child.terminate()
                     child.wait()
         if child.returncode and not stopping.is_set():
-            print(f"citeside serve: {source} was not ingested; it is tried again in {every:.0f} s", file=sys.stderr)
+            print(f"citeside serve: {words[1]} was not ingested; it is tried again in {every:.0f} s", file=sys.stderr)
         stopping.wait(every)

@@ -51,6 +51,11 @@ class Serve:
             "--reingest", metavar="URL", help="ingest this site or sitemap now and again, while the server serves"
         )
         parser.add_argument(
+            "--allow-private",
+            action="store_true",
+            help="let --reingest read a URL on this machine or in a private network",
+        )
+        parser.add_argument(
             "--every", type=duration, default="6h", metavar="TIME", help="how often, such as 30m or 6h (default: 6h)"
         )
 
@@ -62,7 +67,9 @@ class Serve:
             raise ConfigurationError(f"--workers {args.workers}: one is the least")
         if args.workers > 1:
             _several_can_share(settings)
-        follow = reingesting(args.reingest, args.every, settings.data_dir) if args.reingest else nullcontext()
+        follow = nullcontext()
+        if args.reingest:
+            follow = reingesting(args.reingest, args.every, settings.data_dir, allow_private=args.allow_private)
         with listen(settings.host, settings.port) as listening, follow:
             return _serve(settings, listening) if args.workers == 1 else _supervise(settings, listening, args.workers)
 

@@ -23,11 +23,11 @@ OFFERED = [
     Passage(id=f"p{n}", url=f"https://docs.example/{n}", path=f"{n}", title="T", heading="", text="apples and pears")
     for n in range(3)
 ]
-SIGNS = """![x](https://evil.example/p.png) [a](https://evil.example) [`a`](https://evil.example) <img·src=x> <b> ` ` ``
-    ``` ``` ~~~ ~~ ~ - 1. 10. > \\ \\` [1] [9] 【9】 ] [ ( ) ! : ]( ]: \\[ \\] [x]:·https://evil.example [x]: [x][x] https://
-    https: // evil.example www. www . @ a@b.example http ht tps https\\: &#x3a; &colon; &#104; & lt;
-    javascript:x js word # === * ** _ apples $ //evil.example https://docs.example@evil.example/ https:\\evil.example https://еxample.com |
-    |---|---| `a|b` `a·|·<b>`"""
+SIGNS = """![x](https://evil.example/p.png) [a](https://evil.example) [`a`](https://evil.example) <img·src=x> <b> `
+    ` `` ``` ``` ~~~ ~~ ~ - 1. 10. > \\ \\` [1] [9] 【9】 ] [ ( ) ! : ]( ]: \\[ \\] [x]:·https://evil.example
+    [x]: [x][x] https:// https: // evil.example www. www . @ a@b.example http ht tps https\\: &#x3a; &colon;
+    &#104; & lt; javascript:x js word # === * ** _ apples $ //evil.example
+    https://docs.example@evil.example/ https:\\evil.example https://еxample.com | |---|---| `a|b` `a·|·<b>`"""
 PARTS = [part.replace("·", " ") for part in SIGNS.split()]
 PARTS += ["\n", "\n", "\n\n", "\r", "\t", " ", "  ", "   ", "    ", " [9]", " [2]", "- ", "\u200b", "\u202e", "\u2066"]
 WRITTEN = st.lists(st.sampled_from(PARTS), max_size=18).map("".join)

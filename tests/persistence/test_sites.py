@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from graph.errors import IngestError
-from persistence.pages import base_path_of, open_site, sitemap
+from persistence.pages import base_path_of, open_site, web
 from tests.persistence.site import BASE, doc, plain, write_site
 
 
 def found(source: str, base_url: str | None = None) -> tuple[str, list[str]]:
     """Return the base URL of a site and the paths of its pages."""
-    with open_site(source, base_url) as site:
+    with open_site(source, base_url, allow_private=True) as site:
         paths = [page.path for page in site.pages()]
         assert len(paths) == site.count
         return site.base_url, paths
@@ -137,7 +137,10 @@ def test_a_sitemap_gives_its_pages_and_their_translations() -> None:
         "/project/docs/b/": page("B"),
         "/project/de/docs/a": page("Ä", german),
     }
-    with served(lambda path: answers.get(path, LOST)) as (address, asked), open_site(f"{address}/project") as site:
+    with (
+        served(lambda path: answers.get(path, LOST)) as (address, asked),
+        open_site(f"{address}/project", allow_private=True) as site,
+    ):
         assert [found.path for found in site.pages()] == ["docs/a", "docs/b", "de/docs/a"]
         assert site.base_url == BASE
         assert sorted(asked) == sorted([*answers, "/project/docs/gone"])
@@ -180,7 +183,7 @@ def test_a_site_of_one_page_and_addresses_that_are_none() -> None:
 
 def found_paths(address: str) -> list[str]:
     """Return the paths of a site's pages, not all of which can be read."""
-    with open_site(address) as site:
+    with open_site(address, allow_private=True) as site:
         return [found.path for found in site.pages()]
 
 
@@ -216,7 +219,7 @@ def test_a_page_that_fails_fails_the_ingest_and_is_not_left_out() -> None:
 
 
 def test_a_page_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sitemap, "BYTES_PER_FILE", 1000)
+    monkeypatch.setattr(web, "BYTES_PER_FILE", 1000)
     answers = {"/sitemap.xml": listed("https://x.example/a"), "/a": page("x" * 2000)}
     with served(lambda path: answers[path]) as (address, _), pytest.raises(IngestError, match="exceeds 1,000 bytes"):
         found(address)

@@ -54,7 +54,7 @@ def test_a_server_takes_up_what_its_site_says_now(tmp_path: Path) -> None:
     ):
         token = client.post("/sessions").json()["token"]
         assert found(client, token) == []
-        with reingesting(f"{origin}/sitemap.xml", 0.5, data):
+        with reingesting(f"{origin}/sitemap.xml", 0.5, data, allow_private=True):
             wait_for(client, token, "two wheels")
             write(site, origin, "A widget has three wheels.")
             wait_for(client, token, "three wheels")
