@@ -1,9 +1,10 @@
 """Keeps readers' sessions: a token opens one, and erasing it erases everything below."""
 
+import asyncio
 import hashlib
-import json
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
@@ -56,6 +57,61 @@ _CREATE = f"""
     left join room on room.open is null
     order by wait desc
     limit 1"""  # noqa: S608 - put together from constants
+
+STOP_S = 3.0
+"""Given to turns that run when their session is erased: a worker hears of it within half a second."""
+
+ERASED_AT_ONCE = 100
+"""Threads; a statement is far from its deadline then."""
+
+EXPORTED_AT_ONCE = 50
+"""Rows; an answer with all that is known about it takes up to about 100 KB."""
+
+# A statement names its owner $1, the key of the last row that was seen $2, and how many rows are wanted $3.
+_THREADS = """
+    select id as key, (to_jsonb(t) - 'session_id')::text as item
+    from threads t
+    where session_id = $1 and ($2::uuid is null or id > $2)
+    order by id
+    limit $3
+"""
+_TURNS = """
+    select id as key, (to_jsonb(t) - '{session_id,thread_id,request_hash,worker,lease_until,address,slot}'::text[]
+        || jsonb_build_object('deltas', (
+            select coalesce(jsonb_agg(to_jsonb(d) - 'turn_id' order by attempt, "offset"), '[]')
+            from turn_deltas d where d.turn_id = t.id)))::text as item
+    from turns t
+    where thread_id = $1 and ($2::uuid is null or id > $2)
+    order by id
+    limit $3
+"""
+_MESSAGES = """
+    select seq as key, (to_jsonb(m) - 'thread_id'
+        || jsonb_build_object('feedback', to_jsonb(f) - 'message_id'))::text as item
+    from messages m left join feedback f on f.message_id = m.id
+    where thread_id = $1 and ($2::integer is null or seq > $2)
+    order by seq
+    limit $3
+"""
+# In the order they lie on disk: the tables are LangGraph's, and have no key that is short.
+_CHECKPOINTS = """
+    select ctid as key, (to_jsonb(c) - 'thread_id')::text as item
+    from {table} c
+    where thread_id = $1::uuid::text and ($2::tid is null or ctid > $2)
+    order by ctid
+    limit $3
+"""
+
+CHECKPOINTS = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
+"""The tables of the optional LangGraph checkpointer. A trigger empties them with the threads they belong to."""
+
+
+async def checkpoint_tables(db: Database) -> list[str]:
+    """Return which of the checkpointer's tables there are."""
+    rows = await db.fetch(
+        "select name from unnest($1::text[]) name where to_regclass(name) is not null", CHECKPOINTS, idempotent=True
+    )
+    return [row["name"] for row in rows]
 
 
 class Sessions:
@@ -113,34 +169,104 @@ class Sessions:
         )
         return done == "UPDATE 1"
 
-    async def erase(self, session_id: UUID) -> None:
-        """Delete the session and all that hangs on it: threads, messages, turns, deltas, feedback, limits."""
-        await self._db.execute("delete from sessions where id = $1", session_id, idempotent=True)
+    async def exists(self, session_id: UUID) -> bool:
+        """Tell whether there is such a session, expired or revoked ones included."""
+        return await self._db.fetchval(
+            "select exists (select from sessions where id = $1)", session_id, idempotent=True
+        )
 
-    async def export(self, session_id: UUID) -> dict[str, Any]:
-        """Return everything stored about the reader as plain JSON values, superseded attempts included."""
-        text = await self._db.fetchval(
+    async def of_user(self, user_key: str) -> list[UUID]:
+        """Return the sessions that a host site opened for its user, the oldest first."""
+        rows = await self._db.fetch(
+            "select id from sessions where user_key = $1 order by id", storable(user_key), idempotent=True
+        )
+        return [row["id"] for row in rows]
+
+    async def erase(self, session_id: UUID) -> bool:
+        """Stop the session's turns, then delete it and all that hangs on it; false when there is no such session.
+
+        That is threads, messages, turns, deltas, feedback, limits, and what a LangGraph checkpointer kept. Threads go
+        some at a time, and the session last: whoever is interrupted can send this again.
+        """
+        await self._stop_turns(session_id)
+        while await self._db.fetchval(
+            """
+            with few as (select id from threads where session_id = $1 limit $2),
+                 gone as (delete from threads using few where threads.id = few.id returning 1)
+            select count(*) from gone
+            """,
+            session_id,
+            ERASED_AT_ONCE,
+            idempotent=True,
+        ):
+            pass
+        erased = await self._db.fetchval("delete from sessions where id = $1 returning id", session_id, idempotent=True)
+        return erased is not None
+
+    async def _stop_turns(self, session_id: UUID) -> None:
+        """Ask whoever runs a turn of the session to stop, and wait for it, for a while."""
+        give_up = time.monotonic() + STOP_S
+        while await self._db.fetchval(
+            """
+            with asked as (
+                update turns set cancel_requested = true
+                where session_id = $1 and status = 'running' and lease_until > now()
+                returning 1
+            )
+            select count(*) from asked
+            """,
+            session_id,
+            idempotent=True,
+        ):
+            if time.monotonic() > give_up:  # it finds its rows gone with the next word it wants to store
+                return
+            await asyncio.sleep(0.1)
+
+    async def export(self, session_id: UUID) -> AsyncGenerator[str]:
+        """Yield everything stored about the reader as the pieces of one JSON object, replaced answers included.
+
+        Nothing grows with the length of the conversations but their number of pieces. Left out are the hash of the
+        token, and what a turn notes about the server that ran it. An empty object tells that there is no such session.
+        """
+        session = await self._db.fetchval(
             """
             select jsonb_build_object(
-                'session', jsonb_build_object(
-                    'id', s.id, 'user_key', s.user_key, 'created_at', s.created_at,
-                    'last_seen_at', s.last_seen_at, 'metadata', s.metadata),
-                'threads', (
-                    select coalesce(jsonb_agg(to_jsonb(t) - 'session_id' || jsonb_build_object('messages', (
-                        select coalesce(jsonb_agg(
-                            to_jsonb(m) - 'thread_id' || jsonb_build_object('feedback', to_jsonb(f) - 'message_id')
-                            order by m.seq), '[]')
-                        from messages m left join feedback f on f.message_id = m.id
-                        where m.thread_id = t.id)) order by t.id), '[]')
-                    from threads t
-                    where t.session_id = s.id))::text
+                'session', to_jsonb(s) - 'token_hash',
+                'rate_windows', (select coalesce(jsonb_agg(to_jsonb(w) - 'session_id' order by key, starts_at), '[]')
+                                 from rate_windows w where w.session_id = s.id))::text
             from sessions s
             where s.id = $1
             """,
             session_id,
             idempotent=True,
         )
-        return json.loads(text) if text else {}
+        if session is None:
+            yield "{}"
+            return
+        parts = [("turns", _TURNS), ("messages", _MESSAGES)]
+        parts += [(table, _CHECKPOINTS.format(table=table)) for table in await checkpoint_tables(self._db)]
+        yield f'{session[:-1]}, "threads": ['
+        separator = ""
+        async for thread_id, thread in self._pages(_THREADS, session_id):
+            yield f"{separator}{thread[:-1]}"
+            separator = ", "
+            for name, sql in parts:
+                yield f', "{name}": ['
+                between = ""
+                async for _, item in self._pages(sql, thread_id):
+                    yield f"{between}{item}"
+                    between = ", "
+                yield "]"
+            yield "}"
+        yield "]}"
+
+    async def _pages(self, sql: str, owner: UUID) -> AsyncGenerator[tuple[Any, str]]:
+        """Yield the keys and items of one of the statements above."""
+        after: Any = None
+        while rows := await self._db.fetch(sql, owner, after, EXPORTED_AT_ONCE, idempotent=True):
+            for row in rows:
+                yield row["key"], row["item"]
+            after = rows[-1]["key"]
 
 
 def digest(token: str) -> bytes:

@@ -1,5 +1,6 @@
 """Keeps threads, each of one session; to any other session they do not exist."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
@@ -41,8 +42,10 @@ COLUMNS = """
 class Threads:
     """Creates, lists, renames and deletes the threads of a session."""
 
-    def __init__(self, db: Database):
+    def __init__(self, db: Database, titles: Callable[[str], Awaitable[str]] | None = None):
+        """Take what every title passes before it is stored, if anything."""
         self._db = db
+        self._titles = titles
 
     async def create(
         self, session_id: UUID, *, title: str | None = None, metadata: dict[str, Any] | None = None
@@ -56,7 +59,7 @@ class Threads:
             """,
             new_id(),
             session_id,
-            storable(title or ""),
+            await self._kept(title or ""),
             metadata or {},
             idempotent=True,
         )
@@ -99,10 +102,13 @@ class Threads:
             f"update threads set title = $3 where session_id = $1 and id = $2 returning {COLUMNS}",  # noqa: S608
             session_id,
             thread_id,
-            storable(title),
+            await self._kept(title),
             idempotent=True,
         )
         return Thread.model_validate(dict(row)) if row else None
+
+    async def _kept(self, title: str) -> str:
+        return storable(await self._titles(title) if self._titles and title else title)
 
     async def delete(self, session_id: UUID, thread_id: UUID) -> bool:
         """Delete a thread with its turns and messages; false when the session has no such thread."""

@@ -17,6 +17,9 @@ from persistence.postgres import storable
 
 MESSAGE_LIMIT = 4_000  # code points
 SELECTION_LIMIT = 20_000  # code points
+TITLE_LIMIT = 200  # code points
+REASON_LIMIT = 100  # code points
+LINE_LIMIT = 2_000  # code points
 METADATA_LIMIT = 4_096  # bytes of its JSON
 BODY_LIMIT = 256 * 1024  # bytes
 
@@ -43,9 +46,9 @@ def _selection_not_blank(text: str) -> str:
 
 
 STORABLE = AfterValidator(_storable)
-Line = Annotated[str, Field(max_length=2_000), STORABLE]
+Line = Annotated[str, Field(max_length=LINE_LIMIT), STORABLE]
 Offset = Annotated[StrictInt, Field(ge=0, le=2**31 - 1)]
-Title = Annotated[str, Field(max_length=200), STORABLE, AfterValidator(_not_blank)]
+Title = Annotated[str, Field(max_length=TITLE_LIMIT), STORABLE, AfterValidator(_not_blank)]
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +147,12 @@ class ChatRequest(Frozen):
         )
 
 
+class StoredRequest(ChatRequest):
+    """A question as it is stored for a later attempt, where it is not quite what the reader sent (`server.scrub`)."""
+
+    scrubbed: bool = False
+
+
 class Whereabouts(Frozen):
     """Where the reader is, as a page adds it to the free-form metadata of a ChatKit request."""
 
@@ -183,5 +192,5 @@ class FeedbackRequest(Frozen):
     """What the reader thinks of an answer."""
 
     rating: Literal["up", "down"]
-    reason: Annotated[str, Field(max_length=100), STORABLE] | None = None
+    reason: Annotated[str, Field(max_length=REASON_LIMIT), STORABLE] | None = None
     note: Line | None = None

@@ -114,6 +114,7 @@ def last_words(run: Run, answer: Answer | None, ending: Ending) -> Message:
     metadata = run.transcript.preface.metadata()
     common = type(answer).model_fields.keys() & type(metadata).model_fields.keys() if answer else ()
     update = {name: getattr(answer, name) for name in common}
+    update["notices"] = metadata.notices + (answer.notices if answer else ())
     update["scope"] = run.question.scope if isinstance(run.question, GroundedQuestion) else None
     update["timings"] = run.transcript.timings
     update["error"] = Failure(code=ending.code, detail=FAILURES[ending.code]) if ending.code else None

@@ -15,6 +15,7 @@ from persistence.limits import Limits
 from persistence.messages import Messages
 from persistence.migrate import migrate
 from persistence.postgres import Database, open_database
+from persistence.retention import Retention
 from persistence.sessions import Sessions
 from persistence.threads import Threads
 from persistence.turns import Turns
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from server.models import Answerers
     from server.proofs import Verify
     from server.requests import FeedbackRequest
+    from server.scrub import Scrub
     from server.tracing import Tracing
     from server.turns import TurnEngine
 
@@ -54,9 +56,11 @@ class Service:
     tariff: "Tariff"
     addresses: Addresses
     verify: "Verify | None"
+    scrub: "Scrub"
 
     async def take_opinion(self, session_id: UUID, message_id: UUID, given: "FeedbackRequest") -> bool:
         """Keep what a reader thinks of an answer and tell its trace; false when the session has no such answer."""
+        given = await self.scrub.opinion(given)
         stored = await self.feedback.put(session_id, message_id, given.rating, given.reason, given.note)
         if stored:
             self.tracing.opinion(message_id, given)
@@ -75,7 +79,7 @@ async def open_service(
     async with AsyncExitStack() as stack:
         with _first_error():
             async with asyncio.TaskGroup() as group:
-                opening_database = group.create_task(stack.enter_async_context(database_of(settings)))
+                opening_database = group.create_task(stack.enter_async_context(open_database_of(settings)))
                 opening_index = group.create_task(stack.enter_async_context(open_retrieval(settings)))
                 # LangGraph takes two seconds to import, in which Postgres can start.
                 await asyncio.to_thread(import_module, "server.turns")
@@ -87,6 +91,8 @@ async def open_service(
         from server.ahead import SearchAhead
         from server.limits import open_tariff
         from server.proofs import open_verify
+        from server.pruning import Pruning
+        from server.scrub import open_scrub
         from server.tracing import open_tracing
         from server.turns import open_engine
 
@@ -94,11 +100,12 @@ async def open_service(
         graph = compose_graph(chosen, searched, keywords_only=isinstance(embedder, NoEmbedder))
         turns, messages = Turns(database), Messages(database)
         tariff = open_tariff(settings, chosen.model_name)
+        scrub, pruning = open_scrub(settings), Pruning(Retention(database), settings.retention_days)
         tracing = await stack.enter_async_context(open_tracing(settings))
         yield Service(
             settings=settings,
             sessions=Sessions(database),
-            threads=Threads(database),
+            threads=Threads(database, scrub.title if scrub.on else None),
             messages=messages,
             feedback=Feedback(database),
             turns=turns,
@@ -108,13 +115,14 @@ async def open_service(
             answerers=chosen,
             graph=graph,
             engine=await stack.enter_async_context(
-                open_engine(graph, turns, messages, searched, tariff, tracing.trace)
+                open_engine(graph, turns, messages, searched, tariff, tracing.trace, scrub, pruning)
             ),
             tracing=tracing,
             limits=Limits(database),
             tariff=tariff,
             addresses=Addresses(settings.trusted_proxies, database.url),
             verify=open_verify(settings.verify),
+            scrub=scrub,
         )
 
 
@@ -128,8 +136,11 @@ def _first_error() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def database_of(settings: Settings) -> AsyncIterator[Database]:
-    """Open Postgres at the schema this code expects: our own is brought to it, another's is only looked at."""
+async def open_database_of(settings: Settings) -> AsyncIterator[Database]:
+    """Open Postgres at the schema this code expects: our own is brought to it, another's is only looked at.
+
+    The embedded one may be in use by a server; it is shared then.
+    """
     url = settings.database_url.get_secret_value() if settings.database_url else None
     async with open_database(url, settings.data_dir) as database:
         if url is None:

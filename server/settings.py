@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     input_price: Money = 0
     output_price: Money = 0
     verify: Hook | None = None
+    # What is kept of readers, and for how long.
+    retention_days: int = Field(default=90, ge=0, le=36_500)
+    scrub: Hook | None = None
 
     langsmith_tracing: bool = Field(default=False, validation_alias="LANGSMITH_TRACING")
     langsmith_api_key: SecretStr | None = Field(default=None, validation_alias="LANGSMITH_API_KEY")

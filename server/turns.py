@@ -46,8 +46,10 @@ from server.limits import Asker, Tariff, refusal
 from server.logs import log_for
 from server.mirrors import TICK, Mirrors
 from server.problems import Problem, Unauthorized, failure, not_found
-from server.requests import ChatRequest
+from server.pruning import Pruning
+from server.requests import ChatRequest, StoredRequest
 from server.run import Ending, Question, Run, last_words, outcome, question_of
+from server.scrub import Scrub, scrubbed_notices
 from server.transcript import Cursor, Sent, Transcript
 from server.wire import End, MessageGiven, TurnOpened
 
@@ -86,9 +88,13 @@ class TurnEngine:
         search: SearchAhead,
         tariff: Tariff,
         trace: Trace,
+        scrub: Scrub,
+        pruning: Pruning,
     ) -> None:
         self._graph = graph
         self._tariff = tariff
+        self._scrub = scrub
+        self._pruning = pruning
         self._search = search
         self._turns = turns
         self._messages = messages
@@ -110,6 +116,7 @@ class TurnEngine:
         """
         if self._closing:
             raise failure("interrupted")
+        asked = await self._scrub.asked(asked)
         ids = TurnIds.new(asked.thread_id)
         with self._searching(asked) as searching:
             # Nothing that the store holds bears on the first question of a thread: its graph begins with the search.
@@ -143,7 +150,9 @@ class TurnEngine:
                 client_message_id=asked.client_message_id,
                 mode=asked.mode,
                 request=asked.model_dump(mode="json", exclude_none=True),
-                request_hash=hashlib.sha256(asked.model_dump_json(exclude={"session_id"}).encode()).digest(),
+                request_hash=hashlib.sha256(
+                    asked.model_dump_json(exclude={"session_id", "scrubbed"}).encode()
+                ).digest(),
                 worker=self._worker,
                 content=asked.message,
                 metadata=asked.user_metadata,
@@ -186,7 +195,7 @@ class TurnEngine:
             raise not_found("turn")
         if isinstance(retried, Retried):
             started = retried.started
-            asked = ChatRequest.model_validate(retried.request)
+            asked = await self._scrub.asked(StoredRequest.model_validate(retried.request))
             self._launch(started, self._begin(asked, started, started.earlier, started.attempt))
 
     async def stop(self, session_id: UUID, turn_id: UUID) -> Turn:
@@ -255,6 +264,7 @@ class TurnEngine:
             run.stop(Ending("interrupted", "interrupted"))
         if self._open:
             await asyncio.wait({run.ended for run in self._open}, timeout=SETTLE + DRAIN)
+        await self._pruning.aclose()
         if self._ticker:
             self._ticker.cancel()
             await asyncio.wait({self._ticker})
@@ -279,7 +289,8 @@ class TurnEngine:
             label=told.label,
             attempt=attempt,
         )
-        transcript = Transcript(opened, Preface(mode=told.mode, label=told.label))
+        notices = scrubbed_notices(asked)
+        transcript = Transcript(opened, Preface(mode=told.mode, label=told.label, notices=notices))
         trace = self._trace(ids.thread_id, ids.message_id)
         work = asyncio.create_task(run_turn(self._graph, question, transcript.emit, trace))
         return _Begun(question, transcript, work)
@@ -316,6 +327,8 @@ class TurnEngine:
                 del self._runs[run.started.turn_id]
             self._open.discard(run)
             run.ended.set_result(None)
+            if not self._closing:
+                self._pruning.turn_ended()
         log.info(
             "turn ended",
             turn_id=run.started.turn_id,
@@ -388,10 +401,17 @@ class TurnEngine:
 
 @asynccontextmanager
 async def open_engine(
-    graph: TurnGraph, turns: Turns, messages: Messages, search: SearchAhead, tariff: Tariff, trace: Trace
+    graph: TurnGraph,
+    turns: Turns,
+    messages: Messages,
+    search: SearchAhead,
+    tariff: Tariff,
+    trace: Trace,
+    scrub: Scrub,
+    pruning: Pruning,
 ) -> AsyncIterator[TurnEngine]:
     """Give an engine, and wait at the end for the turns that still run."""
-    engine = TurnEngine(graph, turns, messages, search, tariff, trace)
+    engine = TurnEngine(graph, turns, messages, search, tariff, trace, scrub, pruning)
     try:
         yield engine
     finally:

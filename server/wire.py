@@ -151,13 +151,17 @@ class Limits(Frozen):
 
 
 class Config(Frozen):
-    """What this server can do; `features` are request fields and routes that a client may use."""
+    """What this server can do; `features` are request fields and routes that a client may use.
+
+    A conversation is deleted `retention_days` after it was continued last; 0 keeps it.
+    """
 
     version: str
     features: tuple[str, ...]
     limits: Limits
     model: str
     disclosures: tuple[Notice, ...]
+    retention_days: int
 
 
 class Ready(Frozen):

@@ -55,16 +55,16 @@ def _since(pause: "Pause") -> str:
 
 async def _pause(settings: "Settings", reason: str | None) -> "tuple[Pause | None, Pause]":
     from persistence.limits import Limits
-    from server.service import database_of
+    from server.service import open_database_of
 
-    async with database_of(settings) as database:
+    async with open_database_of(settings) as database:
         limits = Limits(database)
         return await limits.paused(), await limits.pause(reason)
 
 
 async def _resume(settings: "Settings") -> "Pause | None":
     from persistence.limits import Limits
-    from server.service import database_of
+    from server.service import open_database_of
 
-    async with database_of(settings) as database:
+    async with open_database_of(settings) as database:
         return await Limits(database).resume()

@@ -1,5 +1,6 @@
 """Says what this server can do, that it lives, and whether it can answer. None of it touches Postgres."""
 
+from collections.abc import Iterator
 from importlib.metadata import version
 
 from fastapi import APIRouter
@@ -8,12 +9,16 @@ from graph.types import Notice
 from server.problems import failure
 from server.requests import ChatRequest
 from server.routes.deps import ServiceDep
+from server.service import Service
 from server.wire import Config, Limits, Ready
 
 router = APIRouter(tags=["server"])
 
 FEATURES = (*ChatRequest.model_fields, "rejoin", "stop", "retry", "threads", "feedback", "search")
 TRACED = Notice(code="traced", detail="Questions, the passages found and answers are sent to LangSmith.")
+SCRUBBED = Notice(
+    code="scrubbed", detail="What may identify you, such as an e-mail address, is replaced before a question is stored."
+)
 
 
 @router.get("/config")
@@ -26,8 +31,18 @@ async def config(service: ServiceDep) -> Config:
         features=(*FEATURES, *(name for name, on in optional.items() if on)),
         limits=Limits(turns_per_minute=settings.turns_per_minute, turns_per_hour=settings.turns_per_hour),
         model=service.answerers.model_name,
-        disclosures=(TRACED,) if settings.langsmith_tracing else (),
+        disclosures=tuple(_disclosures(service)),
+        retention_days=service.settings.retention_days,
     )
+
+
+def _disclosures(service: Service) -> Iterator[Notice]:
+    if days := service.settings.retention_days:
+        yield Notice(code="kept", detail=f"A conversation is deleted {days} days after it was continued last.")
+    if service.scrub.on:
+        yield SCRUBBED
+    if service.settings.langsmith_tracing:
+        yield TRACED
 
 
 @router.get("/healthz")

@@ -22,5 +22,6 @@ async def search(
     limit: Annotated[int, Query(ge=1, le=20)] = 5,
 ) -> SearchAnswer:
     """Return the passages nearest to a question, best first."""
+    q = await service.scrub.text(q, MESSAGE_LIMIT)
     passages = await service.retriever.search(q, scope=Scope(version=version, locale=locale), limit=limit)
     return SearchAnswer(data=tuple(map(FoundPassage.of, passages)))

@@ -1,8 +1,10 @@
 """A reader's session: given out, downloaded, erased."""
 
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
 
 from persistence.limits import Limited
 from server.limits import refusal
@@ -29,13 +31,26 @@ async def create_session(request: Request, service: ServiceDep, asked: SessionRe
     return SessionGiven(session_id=session.id, token=token, expires_at=session.expires_at)
 
 
-@router.get("/sessions/me/export")
-async def export_session(service: ServiceDep, session: SessionDep) -> dict[str, Any]:
-    """Return everything that is stored about this reader."""
-    return await service.sessions.export(session.id)
+@router.get(
+    "/sessions/me/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
+)
+async def export_session(service: ServiceDep, session: SessionDep) -> StreamingResponse:
+    """Return everything that is stored about this reader, as it is read: it may be long."""
+    pieces = service.sessions.export(session.id)
+    first = await anext(pieces)  # a database that is away is told before an answer has begun
+
+    async def whole() -> AsyncIterator[str]:
+        async with aclosing(pieces):
+            yield first
+            async for piece in pieces:
+                yield piece
+
+    return StreamingResponse(whole(), media_type="application/json")
 
 
 @router.delete("/sessions/me", status_code=204)
 async def erase_session(service: ServiceDep, session: SessionDep) -> None:
-    """Erase everything that is stored about this reader; the token is worth nothing afterwards."""
+    """Stop what runs and erase everything that is stored about this reader; the token is worth nothing afterwards."""
     await service.sessions.erase(session.id)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,6 @@ from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, UserMetadata
 from persistence.postgres import Database
 from persistence.sessions import Sessions
-from persistence.threads import Threads
 from persistence.turns import Beat, Started, TurnIds, Turns
 from tests.persistence.tokens import token_for
 
@@ -50,6 +50,11 @@ async def converse(db: Database, session_id: UUID) -> Started:
         session_id,
     )
     return first
+
+
+async def exported(db: Database, session_id: UUID) -> dict[str, Any]:
+    """Return a whole export."""
+    return json.loads("".join([piece async for piece in Sessions(db).export(session_id)]))
 
 
 async def test_the_token_opens_its_session_and_is_not_stored(database: Database) -> None:
@@ -93,7 +98,7 @@ async def test_an_export_holds_everything_said_and_nobody_elses(database: Databa
     other, _ = await Sessions(database).create()
     first = await converse(database, session.id)
     await converse(database, other.id)
-    export = json.loads(json.dumps(await Sessions(database).export(session.id)))
+    export = await exported(database, session.id)
     assert export["session"]["id"] == str(session.id)
     assert [thread["title"] for thread in export["threads"]] == ["First?", "Second?"]
     question, answer = export["threads"][0]["messages"]
@@ -107,45 +112,15 @@ async def test_an_export_holds_everything_said_and_nobody_elses(database: Databa
     assert "token_hash" not in json.dumps(export)
 
 
-async def test_erasing_a_session_leaves_no_row_of_it_and_every_row_of_others(database: Database) -> None:
-    (session, token), (other, _) = await Sessions(database).create(), await Sessions(database).create()
-    await converse(database, session.id)
-    await converse(database, other.id)
+async def test_nobody_is_exported_and_erased_without_ado(database: Database) -> None:
+    nobody = new_id()
+    assert await exported(database, nobody) == {}
+    assert not await Sessions(database).erase(nobody)
 
-    async def rows(session_id: UUID) -> dict[str, int]:
-        row = await database.fetchrow(
-            """
-            select (select count(*) from sessions where id = $1) as sessions,
-                   (select count(*) from threads where session_id = $1) as threads,
-                   (select count(*) from turns where session_id = $1) as turns,
-                   (select count(*) from messages where thread_id = any ($2)) as messages,
-                   (select count(*) from turn_deltas where turn_id = any ($3)) as deltas,
-                   (select count(*) from feedback where message_id = any ($4)) as feedback,
-                   (select count(*) from rate_windows where key = $5) as limits
-            """,
-            session_id,
-            *ids[session_id],
-            f"turns:{session_id}",
-        )
-        return dict(row or {})
 
-    ids = {
-        each: (
-            [row["id"] for row in await database.fetch("select id from threads where session_id = $1", each)],
-            [row["id"] for row in await database.fetch("select id from turns where session_id = $1", each)],
-            [
-                row["id"]
-                for row in await database.fetch(
-                    "select m.id from messages m join turns t on t.id = m.turn_id where session_id = $1", each
-                )
-            ],
-        )
-        for each in (session.id, other.id)
-    }
-    everything = {"sessions": 1, "threads": 2, "turns": 2, "messages": 4, "deltas": 1, "feedback": 1, "limits": 1}
-    assert await rows(session.id) == everything
-    await Sessions(database).erase(session.id)
-    assert await rows(session.id) == dict.fromkeys(everything, 0)
-    assert await rows(other.id) == everything
+async def test_an_erased_session_is_closed(database: Database) -> None:
+    session, token = await Sessions(database).create(user_key=f"user of {new_id()}")
+    assert await Sessions(database).of_user(session.user_key or "") == [session.id]
+    assert await Sessions(database).erase(session.id)
     assert await Sessions(database).authenticate(token) is None
-    assert (await Threads(database).list(session.id)).data == ()
+    assert await Sessions(database).of_user(session.user_key or "") == []

@@ -192,7 +192,10 @@ async def test_the_config_tells_what_a_client_may_send(reader: Reader) -> None:
         "limits": {"message": 4_000, "selected_text": 20_000, "metadata": 4_096, "body": 262_144}
         | {"turns_per_minute": 0, "turns_per_hour": 0},
         "model": "scripted",
-        "disclosures": [],
+        "disclosures": [
+            {"code": "kept", "detail": "A conversation is deleted 90 days after it was continued last."},
+        ],
+        "retention_days": 90,
     }
 
 

@@ -96,7 +96,7 @@ async def test_a_run_is_traced_in_its_thread_when_tracing_is_on(
         reader = await Reader.arrive(client)
         answer = (await reader.request("POST", "/chat", message="How long does a session last?")).json()
         disclosures = (await client.get("/config")).json()["disclosures"]
-    assert [told["code"] for told in disclosures] == (["traced"] if tracing else [])
+    assert [told["code"] for told in disclosures] == ["kept", *(["traced"] if tracing else [])]
     assert (answer["message"]["id"].encode() in langsmith.received) == tracing
     assert (answer["thread_id"].encode() in langsmith.received) == tracing
     assert bool(langsmith.received) == tracing

@@ -1,0 +1,98 @@
+"""Old conversations go while the server is used, at most once an hour, and never because of time alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from persistence.migrate import migrate
+from persistence.postgres import Database, open_database
+from server import pruning
+from server.app import create_app
+from server.service import open_service
+from server.settings import Settings
+from tests.postgres_fixtures import create_database
+from tests.server.http import Reader, in_process
+from tests.server.stand_ins import KnownPassages, Scripted, answerers
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def db(server_url: str, tmp_path: Path) -> AsyncIterator[Database]:
+    """A database of the test's own."""
+    url = await create_database(server_url)
+    await migrate(url)
+    async with open_database(url, tmp_path) as db:
+        yield db
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "PAUSE", 0)
+
+
+async def leave_an_old_thread(reader: Reader, db: Database) -> str:
+    thread = (await reader.request("POST", "/threads", title="Long ago")).json()["id"]
+    await db.execute("update threads set created_at = '2020-01-01', updated_at = '2020-01-01' where id = $1", thread)
+    return thread
+
+
+async def until_gone(reader: Reader, thread: str) -> None:
+    async with asyncio.timeout(20):
+        while (await reader.request("GET", f"/threads/{thread}")).status_code != 404:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("days", [90, 0])
+async def test_a_turn_that_ended_has_old_threads_deleted_unless_all_are_kept(
+    settings: Settings, db: Database, days: int
+) -> None:
+    changed = {"database_url": SecretStr(db.url), "retention_days": days}
+    opening = partial(open_service, answerers=answerers(Scripted()), retriever=KnownPassages())
+    async with in_process(create_app(settings.model_copy(update=changed), opening=opening)) as client:
+        reader = await Reader.arrive(client)
+        old = await leave_an_old_thread(reader, db)
+        new = (await reader.request("POST", "/chat", message="Why?")).json()["thread_id"]
+        if days:
+            await until_gone(reader, old)
+        threads = (await reader.request("GET", "/threads")).json()["data"]
+        begun = await db.fetchval("select count(*) from chores")
+    assert {thread["id"] for thread in threads} == ({new} if days else {old, new})
+    assert begun == (1 if days else 0)
+
+
+async def test_the_next_look_is_an_hour_away_in_this_worker_and_in_all_others(settings: Settings, db: Database) -> None:
+    changed = settings.model_copy(update={"database_url": SecretStr(db.url)})
+    opening = partial(open_service, answerers=answerers(Scripted()), retriever=KnownPassages())
+    async with in_process(create_app(changed, opening=opening)) as client:
+        reader = await Reader.arrive(client)
+        pruned = await leave_an_old_thread(reader, db)
+        await reader.request("POST", "/chat", message="Why?")
+        await until_gone(reader, pruned)
+        begun = await db.fetchval("select begun_at from chores")
+        kept = await leave_an_old_thread(reader, db)
+        await reader.request("POST", "/chat", message="Why?")
+    async with in_process(create_app(changed, opening=opening)) as client:
+        another = await Reader.arrive(client)
+        await another.request("POST", "/chat", message="Why?")
+        await asyncio.sleep(0.2)
+    assert await db.fetchval("select begun_at from chores") == begun
+    assert await db.fetchval("select array_agg(id::text) from threads where title = 'Long ago'") == [kept]
+
+
+async def test_what_runs_is_stopped_before_its_session_is_erased(reader: Reader, model: Scripted) -> None:
+    model.may_go_on.clear()
+    answer = asyncio.create_task(reader.request("POST", "/chat", message="Why?"))
+    async with asyncio.timeout(20):
+        while (
+            not (threads := (await reader.request("GET", "/threads")).json()["data"])
+            or not threads[0]["running_turn_id"]
+        ):
+            await asyncio.sleep(0.02)
+    assert (await reader.request("DELETE", "/sessions/me")).status_code == 204
+    assert (await answer).json()["message"]["status"] == "cancelled"
+    assert (await reader.request("GET", "/threads")).status_code == 401
