@@ -58,10 +58,10 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _commands() -> Iterator[Command]:
-    from server.cli import ask, demo, doctor, ingest, migrate, pause, prune, serve, sessions, test
+    from server.cli import ask, demo, doctor, gaps, ingest, migrate, pause, prune, serve, sessions, test
 
     yield from (demo.command, serve.command, ingest.command, ask.command, migrate.command)
-    yield from (doctor.command, pause.pause, pause.resume, prune.command, sessions.command)
+    yield from (doctor.command, pause.pause, pause.resume, prune.command, sessions.command, gaps.command)
     for extension in entry_points(group=EXTENSIONS):
         try:
             yield extension.load()

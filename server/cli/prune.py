@@ -21,7 +21,7 @@ class Prune:
         """Declare the age and the dry run."""
         parser.add_argument(
             "--older-than",
-            type=_days,
+            type=days,
             metavar="DAYS",
             help="days since a conversation was continued last (default: CITESIDE_RETENTION_DAYS)",
         )
@@ -31,14 +31,14 @@ class Prune:
         """Prune and print how many rows went, table by table."""
         import asyncio
 
-        days = args.older_than or settings.retention_days
-        if not days:
+        age = args.older_than or settings.retention_days
+        if not age:
             raise ConfigurationError(
                 "CITESIDE_RETENTION_DAYS is 0, which keeps everything: name an age by --older-than."
             )
-        counted = asyncio.run(_prune(settings, days, dry_run=args.dry_run))
+        counted = asyncio.run(_prune(settings, age, dry_run=args.dry_run))
         verb = "would be deleted" if args.dry_run else "deleted"
-        print(f"Older than {days} days, {verb}:")
+        print(f"Older than {age} days, {verb}:")
         print("\n".join(f"  {rows:>9,}  {table}" for table, rows in sorted(counted.items())) or "  nothing")
         return 0
 
@@ -46,13 +46,14 @@ class Prune:
 command = Prune()
 
 
-def _days(text: str) -> int:
+def days(text: str) -> int:
+    """Return a number of days. Raises argparse.ArgumentTypeError."""
     if not text.isdecimal() or not 1 <= int(text) <= 36_500:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of days from 1 to 36500")
     return int(text)
 
 
-async def _prune(settings: "Settings", days: int, *, dry_run: bool) -> "Counter[str]":
+async def _prune(settings: "Settings", age: int, *, dry_run: bool) -> "Counter[str]":
     from collections import Counter
 
     from persistence.retention import Retention
@@ -62,7 +63,7 @@ async def _prune(settings: "Settings", days: int, *, dry_run: bool) -> "Counter[
     async with open_database_of(settings) as database:
         retention = Retention(database)
         if dry_run:
-            return +await retention.count(days)
-        async for batch in retention.prune(days):
+            return +await retention.count(age)
+        async for batch in retention.prune(age):
             gone.update(batch)
     return gone
