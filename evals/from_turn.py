@@ -9,25 +9,22 @@ from evals.cases import Case, GroundedCase, SufficiencyCase
 from graph.errors import CitesideError
 from persistence.postgres import open_database
 from persistence.reported import ReportedTurn, reported_turn
-from server.requests import ChatRequest
+from server import personal_data
+from server.requests import StoredRequest
 from server.settings import Settings
 
-_SCRUBBED = (
-    (re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+@"), "USER:"),
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "EMAIL"),
-    (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), "ID"),
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "TOKEN"),
-    (re.compile(r"\b(?:sk|pk|ghp|gho|xox[abp]|lsv2|AKIA)[-_]?[\w-]{12,}"), "TOKEN"),
-    (re.compile(r"(?i)(?<=bearer )\S{8,}"), "TOKEN"),
-    (re.compile(r"(?<![\w/])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Za-z])[\w+/-]{24,}={0,2}(?![\w/])"), "TOKEN"),
-    (re.compile(r"(?<![\d.])(?!\d{4}-\d\d-\d\d)\+?\d[\d ()/-]{7,}\d(?!\.?\d)"), "NUMBER"),
+_NOT_FOR_A_REPOSITORY = (
+    (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), "[id]"),
+    (re.compile(r"(?<![\w/])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Za-z])[\w+/-]{24,}={0,2}(?![\w/])"), "[key]"),
+    (re.compile(r"(?<![\d.])(?!\d{4}-\d\d-\d\d)\+?\d[\d ()/-]{7,}\d(?!\.?\d)"), "[number]"),
 )
-"""What may name a person or open a door, most telling first."""
+"""What a deployment may keep and a file of cases may not: whatever looks like an id, a token or a long number."""
 
 
 def scrub(text: str) -> str:
     """Return a text without addresses, tokens, ids and long numbers."""
-    for pattern, put in _SCRUBBED:
+    text = personal_data.scrub(text)
+    for pattern, put in _NOT_FOR_A_REPOSITORY:
         text = pattern.sub(put, text)
     return text
 
@@ -53,7 +50,7 @@ def case_of(turn: ReportedTurn, turn_id: UUID) -> Case:
     A thumb down turns the guess round: a question that was declined is taken for covered where a page was near, a
     verdict for the wrong one.
     """
-    asked = ChatRequest.model_validate(turn.request)
+    asked = StoredRequest.model_validate(turn.request)
     name = f"turn-{hashlib.sha256(turn_id.bytes).hexdigest()[:10]}"
     question = scrub(asked.message)
     liked = turn.rating != "down"

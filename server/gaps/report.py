@@ -105,7 +105,7 @@ def as_html(clusters: Sequence[Cluster], about: About) -> str:
 <meta name="robots" content="noindex"><title>Gaps in the docs</title><style>{_STYLE.read_text()}</style></head><body>
 <header><h1>Gaps in the docs</h1>{"".join(f"<p>{escape(said)}</p>" for said in about.sentences)}</header>
 <main><section aria-labelledby="kinds"><h2 id="kinds">Why they are here</h2><dl>{counted}</dl></section>
-<section aria-labelledby="questions"><h2 id="questions">{len(clusters):,} questions, the most readers first</h2>
+<section aria-labelledby="questions"><h2 id="questions">{_count(len(clusters), "group")}, the most readers first</h2>
 {f"<ol>{listed}</ol>" if clusters else nothing}</section></main></body></html>
 """
 

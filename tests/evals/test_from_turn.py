@@ -20,11 +20,12 @@ SECRET = "I am jo.doe+x@example.co.uk, my key is sk-proj-abcdefgh12345678, id 01
 @pytest.mark.parametrize(
     ("text", "scrubbed"),
     {
-        "all at once": (SECRET, "I am EMAIL, my key is TOKEN, id ID."),
-        "a password in an address": ("postgresql://jo:secret@db.example/x", "postgresql://USER:db.example/x"),
-        "a session token": ("Bearer 3q2-7wExAmPlEtOkEnOf256RandomBits", "Bearer TOKEN"),
-        "a web token": (".".join(("eyJhbGciOiJIUzI1NiJ9", "eyJzdWIiOiIxIn0", "x-y_z")), "TOKEN"),
-        "a number to call": ("Call +49 (0)30 1234567.", "Call NUMBER."),
+        "all at once": (SECRET, "I am [email], my key is [key], id [id]."),
+        "a password in an address": ("postgresql://jo:secret@db.example/x", "postgresql://[key]@db.example/x"),
+        "a session token": ("Bearer 3q2-7wExAmPlEtOkEnOf256RandomBits", "Bearer [key]"),
+        "a web token": (".".join(("eyJhbGciOiJIUzI1NiJ9", "eyJzdWIiOiIxIn0", "x-y_z")), "[key]"),
+        "a number to call": ("Call +49 (0)30 1234567.", "Call [phone]."),
+        "a long number": ("My order is 12345678901.", "My order is [number]."),
         "nothing of the kind": (
             "Does `CITESIDE_DATA_DIR=/var/lib/citeside` need 10,000 pages on 127.0.0.1:8000 since 2026-11-28?",
             "Does `CITESIDE_DATA_DIR=/var/lib/citeside` need 10,000 pages on 127.0.0.1:8000 since 2026-11-28?",
@@ -54,7 +55,7 @@ async def test_a_turn_that_a_reader_disliked_becomes_a_case(served: Settings, tm
     file.write_text("\n".join(lines))
     grounded, sufficiency = read_cases(file)
     assert isinstance(grounded, GroundedCase) and isinstance(sufficiency, SufficiencyCase)
-    assert grounded.question == "And mine? I am EMAIL, my key is TOKEN, id ID."
+    assert grounded.question == "And mine? I am [email], my key is [key], id [id]."
     assert (grounded.earlier, grounded.pages) == (("What is a session?",), ("sessions/",))
     said = marked["message"]["verdict"]["verdict"]
     assert (sufficiency.selection, sufficiency.verdict == said) == ("It lasts an hour.", False)
