@@ -25,7 +25,7 @@ class SessionsCommand:
         parser.add_argument(
             "action",
             choices=["erase", "export", "revoke"],
-            help="delete all that is stored, print it as JSON, or let the token open nothing any more and keep what was said",
+            help="delete all that is stored, print it as JSON, or let the token open nothing and keep what was said",
         )
         whose = parser.add_mutually_exclusive_group(required=True)
         whose.add_argument(
