@@ -45,7 +45,8 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
-    # What readers write stays out of the log.
+    # What readers write stays out of the log: errors quote it, and whoever sent the statement is told of them anyway.
+    "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }

@@ -138,4 +138,6 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
         raise
     except asyncpg.PostgresError as error:
         outcome = "was rolled back" if migration.in_transaction else "may have left an invalid index to drop"
-        raise ConfigurationError(f"migration {migration.name} failed and {outcome}: {error}") from error
+        raise ConfigurationError(
+            f"migration {migration.name} failed and {outcome}: {error.args[0]}"
+        ) from error  # no DETAIL: it quotes rows

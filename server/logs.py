@@ -3,8 +3,9 @@
 import json
 import logging
 import sys
+import threading
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from traceback import walk_tb
@@ -15,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from graph.errors import CitesideError
 
 _OWN = ("server", "persistence", "graph", "evals")
+_PLAIN_SPOKEN = (*_OWN, "uvicorn")
+"""Loggers whose messages are known to hold no words of a reader, at least in their first line."""
 _ROOT = str(Path(__file__).parents[1])
 
 
@@ -36,7 +39,9 @@ class JsonLines(logging.Formatter):
     """Formats a record as one line of JSON.
 
     Of an exception only its type and where it was raised are written: messages of drivers and parsers quote the
-    values they choke on. Our own errors explain themselves without them, so their message is kept.
+    values they choke on. Our own errors explain themselves without them, so their message is kept. Of what a library
+    says only the template is: what it fills in, or put together itself, may be a request's body (openai), a trace
+    (langsmith) or the exception of a task (asyncio).
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -45,9 +50,11 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
+            "event": _said(record),
             **getattr(record, "fields", {}),
         }
+        if not _is_of(record, _PLAIN_SPOKEN):
+            line["by"] = f"{record.module}:{record.lineno} {record.funcName}"
         if record.exc_info and (error := record.exc_info[1]):
             line["error"] = " < ".join(type(link).__qualname__ for link in _chain(error))
             line["at"] = [
@@ -59,6 +66,21 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
+def _is_of(record: logging.LogRecord, names: Sequence[str]) -> bool:
+    return record.name.partition(".")[0] in names
+
+
+def _said(record: logging.LogRecord) -> str:
+    if _is_of(record, _PLAIN_SPOKEN):
+        return record.getMessage().partition("\n")[0]  # uvicorn writes the stack trace of a start that failed
+    return str(record.msg) if record.args and isinstance(record.msg, str) else "withheld"
+
+
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """Tell whether a record is ours, or a warning: a library's own switch (OPENAI_LOG=debug) turns on no more."""
+    return record.levelno >= logging.WARNING or _is_of(record, _OWN)
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     link: BaseException | None = error
     while link is not None:
@@ -67,12 +89,20 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def configure_logs() -> None:
-    """Send all logging to stderr as JSON lines: ours from INFO on, the libraries' from WARNING on."""
+    """Send all logging to stderr as JSON lines: ours from INFO on, the libraries' from WARNING on.
+
+    What Python would print by itself goes there too, for it prints messages of exceptions.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    handler.addFilter(_is_wanted)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in _OWN:
         logging.getLogger(name).setLevel(logging.INFO)
+    log = log_for(__name__)
+    sys.excepthook = lambda kind, error, _: log.error("program failed", exc_info=error)
+    sys.unraisablehook = lambda what: log.error("error ignored", exc_info=what.exc_value)
+    threading.excepthook = lambda what: log.error("thread failed", exc_info=what.exc_value)
 
 
 class RequestLog:

@@ -102,8 +102,12 @@ class LangSmith:
 
 @asynccontextmanager
 async def open_tracing(settings: Settings) -> AsyncIterator[Tracing]:
-    """Give what `settings` ask for; by default nothing is traced."""
+    """Give what `settings` ask for; by default nothing is traced, whatever other variables LangChain listens to."""
     if not settings.langsmith_tracing:
+        import langsmith
+
+        # LANGCHAIN_TRACING_V2 and its like would have every run traced, and nobody told (langsmith 0.15).
+        langsmith.configure(enabled=False)
         yield NotTraced()
         return
     from langsmith import Client

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from langchain_openai import OpenAIEmbeddings
-from openai import OpenAIError
+from openai import APIStatusError, OpenAIError
 from pydantic import SecretStr
 
 from graph.errors import IndexUnavailable
+from persistence.addresses import without_credentials
 
 BATCH = 64
 TIMEOUT_SECONDS = 20
@@ -42,8 +43,8 @@ class OpenAIEmbedder:
         """Return the vector of a question."""
         try:
             return await self._client.aembed_query(text)
-        except OpenAIError as error:  # its message may quote the question, which belongs in no log
-            raise self._unavailable(type(error).__name__) from error
+        except OpenAIError as error:
+            raise self._unavailable(error) from error
 
     def embed_passages(self, texts: Sequence[str]) -> Iterator[np.ndarray]:
         """Yield up to 64 rows per request, in the order of `texts`."""
@@ -51,8 +52,12 @@ class OpenAIEmbedder:
             try:
                 vectors = self._client.embed_documents(list(texts[start : start + BATCH]))
             except OpenAIError as error:
-                raise self._unavailable(str(error)) from error
+                raise self._unavailable(error) from error
             yield np.array(vectors, np.float32)
 
-    def _unavailable(self, reason: str) -> IndexUnavailable:
-        return IndexUnavailable(f"The embedding model {self.name!r} at {self._where} gave no vectors: {reason}")
+    def _unavailable(self, error: OpenAIError) -> IndexUnavailable:
+        """Say what happened without the error's own message: it may quote the question or the key."""
+        status = f" {error.status_code}" if isinstance(error, APIStatusError) else ""
+        reason = f"{type(error).__name__}{status}"
+        where = without_credentials(self._where)
+        return IndexUnavailable(f"The embedding model {self.name!r} at {where} gave no vectors: {reason}")

@@ -16,6 +16,7 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from graph.errors import IndexMissing, IndexUnavailable
+from persistence.addresses import without_credentials
 from persistence.index.engine import (
     CANDIDATES,
     DENSE,
@@ -54,9 +55,12 @@ class Server:
         try:
             yield
         except UnexpectedResponse as error:
-            raise IndexUnavailable(f"Qdrant at {self.url} refused: {error}") from error
+            # Not with its body, in which whatever stands between may have put the request.
+            reason = f"{error.status_code} {error.reason_phrase}"
+            raise IndexUnavailable(f"Qdrant at {without_credentials(self.url)} refused: {reason}") from error
         except (ApiException, QdrantException) as error:
-            message = f"Qdrant at {self.url} gave no answer within {TIMEOUT_SECONDS} s: {error}. Check QDRANT_URL."
+            where = without_credentials(self.url)
+            message = f"Qdrant at {where} gave no answer within {TIMEOUT_SECONDS} s: {error}. Check QDRANT_URL."
             raise IndexUnavailable(message) from error
 
     async def current_collection(self) -> str | None:

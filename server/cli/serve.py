@@ -173,7 +173,7 @@ def _application(settings: "Settings", url: str, failed: Callable[[CitesideError
     from uvicorn.config import STARTUP_FAILURE
 
     from server.app import create_app
-    from server.logs import configure_logs
+    from server.logs import configure_logs, log_for
     from server.service import open_service
 
     configure_logs()
@@ -192,6 +192,9 @@ def _application(settings: "Settings", url: str, failed: Callable[[CitesideError
         except CitesideError as error:
             failures.append(error)
             failed(error)
+            raise
+        except Exception as error:
+            log_for(__name__).error("service failed", exc_info=error)
             raise
 
     try:

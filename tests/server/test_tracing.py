@@ -1,8 +1,11 @@
 """LangSmith: told of a run under the id of its message when tracing is on, and of nothing when it is not."""
 
 import asyncio
+import os
+import subprocess
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
 from server.app import create_app
+from server.cli.child import CITESIDE
 from server.service import open_service
 from server.settings import Settings
 from tests.server.http import Reader, in_process, on_a_port
@@ -31,7 +35,13 @@ class LangSmith:
         self.received = b""
         self.feedback: list[dict[str, Any]] = []
         self.refuses = 0
+        self.asked = 0
         self.url = ""
+
+        @self.app.middleware("http")
+        async def count(request: Request, answer: Any) -> Any:
+            self.asked += 1
+            return await answer(request)
 
         @self.app.get("/info")
         async def info() -> dict[str, object]:
@@ -100,6 +110,19 @@ async def test_a_run_is_traced_in_its_thread_when_tracing_is_on(
     assert (answer["message"]["id"].encode() in langsmith.received) == tracing
     assert (answer["thread_id"].encode() in langsmith.received) == tracing
     assert bool(langsmith.received) == tracing
+
+
+@pytest.mark.parametrize("variable", ["LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING_V2"])
+async def test_no_other_variable_turns_tracing_on_behind_our_back(
+    settings: Settings, langsmith: LangSmith, variable: str, data_dir: Path
+) -> None:
+    env = os.environ | {variable: "true", "LANGCHAIN_API_KEY": "key", "LANGCHAIN_ENDPOINT": langsmith.url}
+    env |= {"LANGSMITH_ENDPOINT": langsmith.url, "DATABASE_URL": settings.database_url.get_secret_value()}  # pyright: ignore
+    words = [*CITESIDE, "ask", "How long?", "--selected-text", "-", "--data-dir", str(data_dir)]
+    told = {"input": "It lasts an hour.", "capture_output": True, "text": True, "env": env}
+    done = await asyncio.to_thread(subprocess.run, words, **told)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    assert (done.returncode, langsmith.asked) == (0, 0), done.stderr
+    assert "It lasts an hour." in done.stdout
 
 
 def _traced(settings: Settings, url: str) -> Settings:

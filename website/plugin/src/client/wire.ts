@@ -155,6 +155,8 @@ export interface NearestPage {
 }
 /**
  * What this server can do; `features` are request fields and routes that a client may use.
+ *
+ * A conversation is deleted `retention_days` after it was continued last; 0 keeps it.
  */
 export interface Config {
   version: string;
@@ -162,6 +164,7 @@ export interface Config {
   limits: Limits;
   model: string;
   disclosures: Notice[];
+  retention_days: number;
 }
 /**
  * The largest request, text in code points and the rest in bytes, and how many turns a session may ask (0: any).

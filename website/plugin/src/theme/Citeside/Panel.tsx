@@ -14,7 +14,7 @@ import {Composer} from './Composer';
 import {running} from './conversation';
 import type {Asked} from './conversation';
 import {IconButton, signs} from './IconButton';
-import {label, sentence} from './labels';
+import {disclosure, label, sentence} from './labels';
 import {Threads} from './Threads';
 import {useConversation} from './useConversation';
 
@@ -67,8 +67,12 @@ export function Panel({ref, client, channelName, onClose}: Props) {
     onClose();
   }
 
-  // What an answer used of the quoted text is marked in the page, as long as that page is shown.
-  const verdict = last?.answer.verdict;
+  // What an answer used of the quoted text is marked in the page, as long as that page is shown. Where the server
+  // replaced words of the quote, offsets count its text and not ours; that is known once the answer is stored.
+  const stored = last?.answer.stored;
+  const scrubs = config?.disclosures.some(({code}) => code === 'scrubbed');
+  const asSent = scrubs ? stored?.notices.every(({code}) => code !== 'scrubbed') : true;
+  const verdict = asSent ? last?.answer.verdict : undefined;
   const about = last?.question.quote;
   useEffect(() => {
     if (!open || !verdict || !about || about.source.path !== where().path) return;
@@ -235,7 +239,7 @@ function Welcome({config, send}: {config: Config | null; send(text: string): voi
       {privacyNote && <p className="citeside-muted">{privacyNote}</p>}
       {config?.disclosures.map((notice) => (
         <p key={notice.code} className="citeside-muted">
-          {notice.detail}
+          {disclosure(notice, config.retention_days)}
         </p>
       ))}
     </div>

@@ -1,6 +1,7 @@
 // Every text of the panel: English here, other languages in `locales/`, a site's own wording in the option `labels`.
 
 import {translate} from '@docusaurus/Translate';
+import type {Notice} from 'docusaurus-plugin-citeside/client';
 import {options} from 'docusaurus-plugin-citeside/page/site';
 
 const catalogue = {
@@ -12,6 +13,15 @@ const catalogue = {
   loading: translate({id: 'citeside.loading', message: 'Loading…'}),
   welcome: translate({id: 'citeside.welcome', message: 'Ask anything about these docs. Answers cite the sentences they rest on.'}),
   starters: translate({id: 'citeside.starters', message: 'Questions to begin with'}),
+  disclosedKept: translate({id: 'citeside.disclosedKept', message: 'A conversation is deleted {days} days after you continued it last.'}),
+  disclosedScrubbed: translate({
+    id: 'citeside.disclosedScrubbed',
+    message: 'What may identify you, such as an e-mail address, is replaced before a question is stored.',
+  }),
+  disclosedTraced: translate({
+    id: 'citeside.disclosedTraced',
+    message: 'Questions, the passages found and answers are sent to LangSmith.',
+  }),
 
   input: translate({id: 'citeside.input', message: 'Your question'}),
   send: translate({id: 'citeside.send', message: 'Send'}),
@@ -149,6 +159,13 @@ export type Label = keyof typeof catalogue;
 export function label(name: Label, values: Record<string, string | number> = {}): string {
   const text = options().labels?.[name] ?? catalogue[name];
   return text.replace(/\{(\w+)\}/g, (hole, key: string) => String(values[key] ?? hole));
+}
+
+const disclosed: Record<string, Label> = {kept: 'disclosedKept', scrubbed: 'disclosedScrubbed', traced: 'disclosedTraced'};
+
+/** What the server wants its readers to know, in their language where we know the code. */
+export function disclosure({code, detail}: Notice, days: number): string {
+  return disclosed[code] ? label(disclosed[code], {days}) : detail;
 }
 
 const problems: Record<string, Label> = {
