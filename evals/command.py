@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from langsmith import Client
+
     from evals.external import Figure
     from evals.gate import Bounds, Judged
     from evals.results import Results
@@ -75,6 +77,7 @@ def _run(args: argparse.Namespace, settings: "Settings") -> "Results":
     from evals.run import choose, header_of, open_log, prepare, run
 
     plan = _plan(args)
+    client = _langsmith(settings) if args.langsmith else None
     with tempfile.TemporaryDirectory(prefix="citeside-eval-") as temporary:
         folder = Path(temporary)
         folder.chmod(0o711)  # as root the embedded Postgres runs as nobody, who must get in
@@ -86,18 +89,30 @@ def _run(args: argparse.Namespace, settings: "Settings") -> "Results":
                 prepare(settings, site, folder, lambda *_: None)
         with _progress() as tell:
             results = asyncio.run(run(plan, settings, sites, folder, log, tell))
-        if args.judge:
-            from evals.judge import judged
-
-            results = asyncio.run(judged(results, settings, args.judge))
-        if args.langsmith:
-            from evals.experiments import run_experiment
-
-            asyncio.run(run_experiment(results, settings))
     if args.price is not None:
         results = _with_cost(results, args.price)
-    (args.out / "results.json").write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    _keep(results, args.out)
+    if args.judge:
+        from evals.judge import judged
+
+        results = asyncio.run(judged(results, settings, args.judge))
+        _keep(results, args.out)
+    if client:
+        from evals.experiments import run_experiment
+
+        asyncio.run(run_experiment(results, client))
     return results
+
+
+def _langsmith(settings: "Settings") -> "Client":
+    """Return the client of an experiment before anything is run for it."""
+    from evals.experiments import open_client
+
+    return open_client(settings)
+
+
+def _keep(results: "Results", folder: Path) -> None:
+    (folder / "results.json").write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def _plan(args: argparse.Namespace) -> "Plan":

@@ -22,9 +22,8 @@ def open_client(settings: Settings) -> Client:
     return Client(settings.langsmith_endpoint, api_key=settings.langsmith_api_key.get_secret_value())
 
 
-async def run_experiment(results: Results, settings: Settings, client: Client | None = None) -> str:
+async def run_experiment(results: Results, client: Client) -> str:
     """Upload a run and return the experiment's name; cases that a dataset has already are not sent again."""
-    client = client or open_client(settings)
     dataset = f"citeside {results.about['digest']}"
     rows = {_key(row): row for row in results.rows}
     await asyncio.to_thread(_upload, client, dataset, results)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from evals.cases import SUITES
 from evals.external import Figure
 from evals.gate import Judged
 from evals.report import circumstances, figure, interval
@@ -34,9 +35,14 @@ def markdown(table: Sequence[Sequence[str]], *, left: int = 1) -> str:
 
 
 def rewrite_page(results: Results, judged: Sequence[Judged], page: Path = HOW_GOOD) -> None:
-    """Put the metrics of a whole run into the page. Raises CitesideError for a part of one."""
-    if results.about["limit"] or len({one.suite for one in results.measured}) < 6:
-        raise CitesideError("The page tells whole runs; it is left as it is after one with --limit or --suite.")
+    """Put the metrics of a whole run about our own docs into the page. Raises CitesideError for any other run."""
+    about = results.about
+    is_whole = not about["limit"] and set(about["suites"]) == set(SUITES)
+    if not is_whole or about["url"] or about.get("sites") != ["docs", "synthetic"]:
+        raise CitesideError(
+            "The page tells whole runs about our own docs in this process; it is left as it is after one with --limit, "
+            "--suite, --synthetic-only, --site or --url."
+        )
     gates = {one.metric: one for one in judged}
     table = [["metric", "what it is", "measured", "95 % interval", "cases", "bound"]]
     for one in results.measured:

@@ -128,6 +128,7 @@ async def run(
     rows = sorted(log.rows, key=lambda row: (SUITES.index(row.suite), row.site, row.case))
     about = {
         **log.header,
+        "sites": sorted(sites),
         "models": sorted(
             models | {row.model for row in rows if row.model and row.model != "none" and row.rule != "model"}
         ),
@@ -149,6 +150,7 @@ def not_measured(plan: Plan, settings: Settings) -> dict[str, str]:
         told |= dict.fromkeys(
             ("injection.model_rules_kept", "injection.model_payload"), "a running server brings its own model"
         )
+        told["constrained.retriever_untouched"] = "what a running server searches cannot be seen from outside"
     elif settings.openai_api_key is None and settings.openai_base_url is None:
         told["grounded.tokens"] = "no language model is configured: answers are extractive"
     return told

@@ -95,6 +95,9 @@ _GERMAN: Mapping[str, str] = {
 
 _CATALOGUE: Mapping[str, Mapping[str, str]] = {"en": _ENGLISH, "de": _GERMAN}
 
+LOCALES = tuple(_CATALOGUE)
+"""Locales that have texts of their own."""
+
 
 def say(key: str, locale: str, **values: str) -> str:
     """Return the fixed text named `key` in `locale` (`de`, `de-CH` ...), with `values` filled in."""

@@ -10,7 +10,7 @@ from statistics import mean
 from typing import Any
 
 from evals.external import Figure, Tell, rows
-from evals.external.retrieval import CACHE, SETS, searched_sites
+from evals.external.retrieval import CACHE, SETS, searched_sites, tell_left_out
 from evals.rouge import rouge_l
 from graph.citations import MarkerGate, resolve
 from graph.extractive import ExtractiveAnswerer, ExtractiveSelectionAnswerer
@@ -77,6 +77,7 @@ async def _asked(folder: Path, scored: str, tell: Tell, cache: Path) -> list[_Sc
             made = await answer(each.question, passages)
             pages = {passage.id: page(passage) for passage in passages}
             found.append(_Scored(each.qid, made, pages, each.gold))
+    tell_left_out(scored, questions, {each.qid for each in found}, tell)
     return found
 
 

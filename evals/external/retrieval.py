@@ -6,7 +6,7 @@ question. An ingest that finds nothing changed writes nothing, so that a second 
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_path
 
 from evals.built import BASE_URL, Part, write_page
-from evals.external import Figure, Tell, rows
+from evals.external import DataUnusable, Figure, Tell, rows
 from graph.types import Passage, Scope
 from persistence.embeddings import Embedder, open_embedder
 from persistence.index import PassageIndex, open_index
@@ -112,12 +112,13 @@ async def measure(folder: Path, tell: Tell, *, cache: Path = CACHE) -> list[Figu
     figures: list[Figure] = []
     for scored in SETS:
         found = await run(folder, scored, tell, cache=cache)
-        figures += score(scored, scored.load(folder), found)
+        asked = {row["qid"] for row in found}
+        figures += score(scored, [each for each in scored.load(folder) if each.qid in asked], found)
     return figures
 
 
 async def run(folder: Path, asked: Set, tell: Tell, *, cache: Path) -> list[dict[str, Any]]:
-    """Return a row for each question: `{"qid", "pages"}`, the pages best first and each once."""
+    """Return a row for each question whose site has pages: `{"qid", "pages"}`, the pages best first and each once."""
     questions = asked.load(folder)
     found: dict[str, list[str]] = {}
     async for site, index, page in searched_sites(folder, cache, tell, only={each.site for each in questions}):
@@ -126,7 +127,20 @@ async def run(folder: Path, asked: Set, tell: Tell, *, cache: Path) -> list[dict
         for each in here:
             passages = await index.search(each.question, scope=Scope(), limit=DEPTH)
             found[each.qid] = list(dict.fromkeys(map(page, passages)))
-    return [{"qid": each.qid, "pages": found[each.qid]} for each in questions]
+    tell_left_out(asked.name, questions, found, tell)
+    return [{"qid": each.qid, "pages": found[each.qid]} for each in questions if each.qid in found]
+
+
+def tell_left_out(name: str, questions: Sequence[Asked], found: Container[str], tell: Tell) -> None:
+    """Tell how many questions are about sites without pages. Raises DataUnusable when all are."""
+    left_out = [each for each in questions if each.qid not in found]
+    if not left_out:
+        return
+    sites = ", ".join(sorted({each.site for each in left_out}))
+    told = f"{name}: {len(left_out)} of {len(questions)} questions are left out: there are no pages of {sites}"
+    if len(left_out) == len(questions):
+        raise DataUnusable(told)
+    tell(told)
 
 
 async def searched_sites(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -190,6 +191,27 @@ def test_bad_words_are_one_clear_line(
         Eval().run(words(*given), plain_settings)
 
 
+def test_an_experiment_without_a_key_is_refused_before_anything_runs(plain_settings: Settings, tmp_path: Path) -> None:
+    given = words("--suite", "support", "--synthetic-only", "--langsmith", "--out", str(tmp_path / "out"))
+    with pytest.raises(ConfigurationError, match="LANGSMITH_API_KEY"):
+        Eval().run(given, plain_settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_was_measured_is_kept_when_the_upload_fails(
+    plain_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(results: Results, client: object) -> None:
+        raise CitesideError("LangSmith is away")
+
+    monkeypatch.setattr("evals.experiments.run_experiment", fails)
+    keyed = plain_settings.model_copy(update={"langsmith_api_key": SecretStr("key")})
+    given = words("--suite", "support", "--limit", "5", "--synthetic-only", "--langsmith", "--out", str(tmp_path))
+    with pytest.raises(CitesideError, match="LangSmith is away"):
+        Eval().run(given, keyed)
+    assert len(Results.model_validate_json((tmp_path / "results.json").read_text()).rows) == 5
+
+
 class GoesAway:
     """A server that refuses all after some questions, until it is back."""
 
@@ -230,7 +252,8 @@ async def test_a_running_server_is_measured_and_one_that_goes_away_can_be_resume
         app.left = 1_000
         results = await once(resume=True)
     assert len(results.rows) == 30
-    assert value(results, "constrained.retriever_untouched") == 1
+    untouched = next(one for one in results.measured if one.name == "constrained.retriever_untouched")
+    assert (untouched.value, untouched.why_not) == (None, "what a running server searches cannot be seen from outside")
     assert value(results, "grounded.citation_validity") == 1
     assert value(results, "retrieval.recall_at_5") is not None
     with pytest.raises(CitesideError, match=r"The run in .* was another one: digest"):

@@ -76,6 +76,19 @@ async def test_a_missing_file_is_named(folder: Path, tmp_path: Path) -> None:
         await measure(folder, lambda line: None, cache=tmp_path / "cache")
 
 
+async def test_questions_about_sites_without_pages_are_told_and_left_out(folder: Path, tmp_path: Path) -> None:
+    questions = folder / "docs_retrieval.queries.jsonl"
+    known = questions.read_text()
+    questions.write_text(known + known.replace('"tea"', '"coffee"').replace('"qid": "1"', '"qid": "5"'))
+    told: list[str] = []
+    figures = await measure(folder, told.append, cache=tmp_path / "cache")
+    assert figures[0].cases == 1
+    assert "docs_retrieval: 1 of 2 questions are left out: there are no pages of coffee" in told
+    questions.write_text(known.replace('"tea"', '"coffee"'))
+    with pytest.raises(DataUnusable, match="1 of 1 questions are left out"):
+        await measure(folder, told.append, cache=tmp_path / "cache")
+
+
 async def test_markers_are_no_words_of_an_answer() -> None:
     tea = Passage(id="p", url="", path="", title="Tea", text=TEA, score=1.0)
     made = await answer("How warm is the water for green tea?", [tea])

@@ -86,6 +86,18 @@ async def test_a_second_run_embeds_nothing(folder: Path, cache: Path) -> None:
     assert not [line for line in told if "embedding" in line]
 
 
+async def test_questions_about_sites_without_pages_are_told_and_left_out(folder: Path, cache: Path) -> None:
+    questions = folder / "docs_retrieval.queries.jsonl"
+    first, *_ = questions.read_text().splitlines()
+    questions.write_text(
+        questions.read_text() + first.replace('"bread"', '"stone"').replace("bread-1", "stone-1") + "\n"
+    )
+    told: list[str] = []
+    figures = await measure(folder, told.append, cache=cache)
+    assert [figure.cases for figure in figures if figure.set == "docs_retrieval"] == [2, 2, 2]
+    assert "docs_retrieval: 1 of 3 questions are left out: there are no pages of stone" in told
+
+
 def test_a_page_further_down_scores_less_and_none_scores_nothing() -> None:
     questions = [Asked("a", "s", "?", frozenset({"p"})), Asked("b", "s", "?", frozenset({"p", "q"}))]
     found = [{"qid": "a", "pages": ["x", "p"]}, {"qid": "b", "pages": []}]

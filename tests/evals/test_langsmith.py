@@ -2,12 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
-from fastapi import FastAPI, Request
 from langsmith import Client
 from langsmith import testing as told
 
@@ -17,84 +13,15 @@ from evals.results import Results, Row, summarise
 from evals.scorers import try_case
 from graph.errors import ConfigurationError
 from server.settings import Settings
-from tests.server.http import on_a_port
+from tests.langsmith import LangSmith, langsmith
+
+__all__ = ["langsmith"]
 
 PARAPHRASED = {"hand-001", "hand-016"}
 """Supported in other words than the scorer can follow; the suite counts them as false doubt."""
 
 SAID_ALIKE = [case for case in own_cases("support") if case.supported and case.id not in PARAPHRASED]
 ABOUT = {"seed": 1, "digest": "abc", "revision": "123", "prompts": "456", "models": ["extractive"]}
-WHEN = "2026-11-28T00:00:00Z"
-
-
-class LangSmith:
-    """As much of LangSmith as an experiment needs."""
-
-    def __init__(self) -> None:
-        self.app = FastAPI()
-        self.examples: list[dict[str, Any]] = []
-        self.dataset: dict[str, Any] = {}
-        self.project: dict[str, Any] = {}
-        self.received = b""
-        self.url = ""
-        self._serve()
-
-    def _serve(self) -> None:
-        app = self.app
-
-        @app.get("/info")
-        async def info() -> dict[str, Any]:
-            return {"version": "0.15"}
-
-        @app.get("/datasets")
-        async def datasets(name: str) -> list[dict[str, Any]]:
-            return [self.dataset] if self.dataset.get("name") == name else []
-
-        @app.post("/datasets")
-        async def create_dataset(request: Request) -> dict[str, Any]:
-            self.dataset = {"id": str(uuid4()), "created_at": WHEN, **await request.json()}
-            return self.dataset
-
-        @app.get("/datasets/{dataset_id}")
-        async def dataset(dataset_id: str) -> dict[str, Any]:
-            return self.dataset
-
-        @app.post("/examples/bulk")
-        async def create_examples(request: Request) -> list[dict[str, Any]]:
-            self.examples += [{"created_at": WHEN, "modified_at": WHEN, **one} for one in await request.json()]
-            return self.examples
-
-        @app.get("/examples")
-        async def examples(offset: int = 0) -> list[dict[str, Any]]:
-            return self.examples[offset:]
-
-        @app.post("/sessions")
-        async def create_project(request: Request) -> dict[str, Any]:
-            self.project = {"tenant_id": str(UUID(int=1)), "reference_dataset_id": None, **await request.json()}
-            return self.project
-
-        @app.get("/sessions/{project_id}")
-        async def project(project_id: str) -> dict[str, Any]:
-            return self.project
-
-        @app.patch("/sessions/{project_id}")
-        async def change_project(project_id: str, request: Request) -> dict[str, Any]:
-            self.project |= {name: value for name, value in (await request.json()).items() if value}
-            return self.project
-
-        @app.post("/runs/{kind}")
-        async def runs(kind: str, request: Request) -> dict[str, Any]:
-            self.received += await request.body()
-            return {}
-
-
-@pytest.fixture
-async def langsmith() -> AsyncIterator[LangSmith]:
-    """A LangSmith of the test's own."""
-    standing_in = LangSmith()
-    async with on_a_port(standing_in.app) as client:
-        standing_in.url = str(client.base_url)
-        yield standing_in
 
 
 @pytest.fixture
@@ -109,12 +36,10 @@ def results() -> Results:
 
 
 @pytest.mark.anyio
-async def test_a_run_becomes_a_dataset_and_an_experiment(
-    langsmith: LangSmith, results: Results, plain_settings: Settings
-) -> None:
+async def test_a_run_becomes_a_dataset_and_an_experiment(langsmith: LangSmith, results: Results) -> None:
     client = Client(langsmith.url, api_key="key")
     # In a loop of its own: aevaluate blocks the one it runs in (langsmith 0.15), which serves the stand-in here.
-    name = await asyncio.to_thread(lambda: asyncio.run(run_experiment(results, plain_settings, client)))
+    name = await asyncio.to_thread(lambda: asyncio.run(run_experiment(results, client)))
     assert name.startswith("citeside-123")
     assert [one["inputs"]["case"] for one in langsmith.examples] == ["support/good", "support/bad"]
     metadata = langsmith.project["extra"]["metadata"]

@@ -12,6 +12,7 @@ from evals.results import Results, Row, summarise
 from graph.errors import CitesideError
 
 ABOUT = {
+    "suites": SUITES, "sites": ["docs", "synthetic"], "url": None,
     "seed": 1, "limit": None, "at": "2026-11-28", "models": ["extractive"], "seconds": 60, "cores": 2, "versions": {},
     "load_average": 0.1, "revision": "abc", "prompts": "def", "cases": {"retrieval": {"by hand": 3, "by rule": 4}},
 }  # fmt: skip
@@ -41,10 +42,23 @@ def test_a_run_is_told_in_place_of_the_one_before(tmp_path: Path, results: Resul
     assert told.count("| squad2 | AUROC | 0.700 | 0.600 | 0.650 | 300 |") == 1
 
 
-def test_a_part_of_a_run_is_not_told(tmp_path: Path, results: Results) -> None:
-    limited = results.model_copy(update={"about": {**ABOUT, "limit": 5}})
-    with pytest.raises(CitesideError, match="tells whole runs"):
-        rewrite_page(limited, [], tmp_path / "how-good.md")
+@pytest.mark.parametrize(
+    "other",
+    {
+        "--limit": {"limit": 5},
+        "--suite": {"suites": SUITES[:5]},
+        "--url": {"url": "http://127.0.0.1:8000"},
+        "--site": {"sites": ["site", "synthetic"]},
+        "--synthetic-only": {"sites": ["synthetic"]},
+    }.items(),
+    ids=lambda other: other[0],
+)
+def test_only_a_whole_run_about_our_own_docs_is_told(
+    tmp_path: Path, results: Results, other: tuple[str, dict[str, object]]
+) -> None:
+    changed = results.model_copy(update={"about": {**ABOUT, **other[1]}})
+    with pytest.raises(CitesideError, match=f"tells whole runs .*{other[0]}"):
+        rewrite_page(changed, [], tmp_path / "how-good.md")
 
 
 def test_a_page_without_marks_is_left_alone(tmp_path: Path, results: Results) -> None:

@@ -245,9 +245,7 @@ async def test_no_command_prints_a_secret(name: str, tmp_path: Path, data_dir: P
     words += ["--base-url", "http://docs.example/"] if words[0] == "ingest" else []
     async with on_a_port(model()) as answering:
         env = (
-            os.environ
-            | SECRETS
-            | {"DATABASE_URL": database_url, "OPENAI_BASE_URL": str(answering.base_url.join("v1"))}
+            os.environ | SECRETS | {"DATABASE_URL": database_url, "OPENAI_BASE_URL": str(answering.base_url.join("v1"))}
         )
         command = [*CITESIDE, *words, *([] if name == "help" else ["--data-dir", str(data_dir)])]
         done = await asyncio.to_thread(

@@ -3,91 +3,23 @@
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import pytest
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
 from server.app import create_app
 from server.cli.child import CITESIDE
 from server.service import open_service
 from server.settings import Settings
-from tests.server.http import Reader, in_process, on_a_port
+from tests.langsmith import PROJECT, LangSmith, langsmith
+from tests.server.http import Reader, in_process
 from tests.server.stand_ins import KnownPassages, Scripted, answerers
 
+__all__ = ["langsmith"]
+
 pytestmark = pytest.mark.anyio
-
-
-PROJECT = UUID(int=7)
-
-
-class LangSmith:
-    """Keeps what is sent to it."""
-
-    def __init__(self) -> None:
-        self.app = FastAPI()
-        self.received = b""
-        self.feedback: list[dict[str, Any]] = []
-        self.refuses = 0
-        self.asked = 0
-        self.url = ""
-
-        @self.app.middleware("http")
-        async def count(request: Request, answer: Any) -> Any:
-            self.asked += 1
-            return await answer(request)
-
-        @self.app.get("/info")
-        async def info() -> dict[str, object]:
-            return {"version": "0.15"}
-
-        @self.app.post("/runs/{kind}")
-        async def runs(kind: str, request: Request) -> dict[str, object]:
-            self.received += await request.body()
-            return {}
-
-        @self.app.get("/sessions")
-        async def projects(name: str) -> list[dict[str, object]]:
-            return [
-                {
-                    "id": str(PROJECT),
-                    "name": name,
-                    "tenant_id": str(PROJECT),
-                    "start_time": "2026-11-28T00:00:00",
-                    "reference_dataset_id": None,
-                }
-            ]
-
-        @self.app.post("/feedback")
-        async def feedback(request: Request) -> Response:
-            given = await request.json()
-            self.refuses -= 1
-            if self.refuses >= 0:
-                return Response(status_code=500)
-            if any(given["id"] == known["id"] for known in self.feedback):
-                return Response(status_code=409)
-            self.feedback.append(given)
-            return JSONResponse({})
-
-        @self.app.patch("/feedback/{feedback_id}")
-        async def change(feedback_id: str, request: Request) -> dict[str, object]:
-            self.feedback.append({"id": feedback_id, **await request.json()})
-            return {}
-
-
-@pytest.fixture
-async def langsmith() -> AsyncIterator[LangSmith]:
-    """A LangSmith of the test's own."""
-    standing_in = LangSmith()
-    async with on_a_port(standing_in.app) as client:
-        standing_in.url = str(client.base_url)
-        yield standing_in
 
 
 @pytest.mark.parametrize("tracing", [True, False])
@@ -149,10 +81,10 @@ async def test_what_a_reader_thinks_joins_the_trace_of_the_answer(
     assert (changed["id"], changed["score"], changed["comment"]) == (told["id"], 1, "fine")
 
 
-async def test_a_langsmith_that_is_away_does_not_keep_a_reader_waiting(
+async def test_a_langsmith_that_does_not_answer_keeps_no_reader_waiting(
     settings: Settings, model: Scripted, langsmith: LangSmith
 ) -> None:
-    langsmith.refuses = 1_000
+    langsmith.answers.clear()
     opening = partial(open_service, answerers=answerers(model), retriever=KnownPassages())
     async with in_process(create_app(_traced(settings, langsmith.url), opening=opening)) as client:
         reader = await Reader.arrive(client)
@@ -160,5 +92,10 @@ async def test_a_langsmith_that_is_away_does_not_keep_a_reader_waiting(
         path = f"/messages/{answer['message']['id']}/feedback"
         assert (await reader.request("PUT", path, rating="down")).status_code == 204
         (listed,) = [m for m in await reader.messages(answer["thread_id"]) if m["role"] == "assistant"]
-    assert listed["feedback"]["rating"] == "down"
-    assert langsmith.feedback == []
+        assert listed["feedback"]["rating"] == "down"
+        async with asyncio.timeout(20):
+            while not langsmith.waiting:  # it was asked, and has not answered yet
+                await asyncio.sleep(0.01)
+        assert langsmith.feedback == []
+        langsmith.answers.set()
+    assert [told["run_id"] for told in langsmith.feedback] == [answer["message"]["id"]]
