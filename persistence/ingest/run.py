@@ -17,7 +17,6 @@ from graph.errors import AlreadyOwned, IndexMissing, IngestError
 from persistence.embedded_index import read_manifest
 from persistence.embeddings import Embedder, VectorCache
 from persistence.index import INDEX_FOLDER, Keywords, Manifest, open_index, open_writer
-from persistence.index.manifest import LAYOUT
 from persistence.ingest.progress import Progress, silent
 from persistence.ingest.spool import Spool
 from persistence.pages import Site, open_site, read_page
@@ -70,7 +69,7 @@ def ingest(
         pages = _settle(entries, spool)
         locale = _default_locale(entries)
         before = asyncio.run(index.manifest())
-        if before and before.embedding_model == embedder.name and _says(before, site.base_url, locale, pages):
+        if before and before.is_read_by(embedder.name) and _says(before, site.base_url, locale, pages):
             now = before
         else:
             now = asyncio.run(index.write(spool, site.base_url, locale, pages, progress))
@@ -90,8 +89,7 @@ def ingest(
 
 
 def _says(manifest: Manifest, base_url: str, locale: str | None, pages: dict[str, str]) -> bool:
-    written = (manifest.layout, manifest.base_url, manifest.default_locale, manifest.pages)
-    return written == (LAYOUT, base_url, locale, pages)
+    return (manifest.base_url, manifest.default_locale, manifest.pages) == (base_url, locale, pages)
 
 
 @dataclass(frozen=True, slots=True)

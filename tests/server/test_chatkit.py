@@ -246,6 +246,24 @@ class Asking:
         await self.events.aclose()
 
 
+async def test_a_silent_stream_is_kept_open_by_comments(
+    served: Element, model: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.chatkit.asking.PING", 0.05)
+    model.may_go_on.clear()
+    body = {"type": "threads.create", "params": {"input": question(QUESTION)}}
+    headers = served.reader.headers | served.headers
+    lines: list[str] = []
+    async with served.reader.client.stream("POST", "/chatkit", headers=headers, json=body) as answer:
+        async for line in answer.aiter_lines():
+            lines.append(line)
+            if lines.count(": ping") == 2:
+                model.may_go_on.set()
+    pings = [at for at, line in enumerate(lines) if line == ": ping"]
+    assert len(pings) >= 2 and all(lines[at + 1] == "" for at in pings)
+    assert all(line.startswith("data: ") or line in {"", ": ping"} for line in lines)
+
+
 async def test_a_closed_tab_lets_the_turn_complete(served: Element, model: Scripted) -> None:
     asking = await Asking.begin(served, model)
     await asking.leave()
