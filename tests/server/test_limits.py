@@ -14,7 +14,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from evals.targets import TargetAway, over_http
 from graph.errors import ConfigurationError, ModelFailed
 from graph.types import GroundedAnswer, Notice
 from persistence.limits import Limits
@@ -198,6 +200,18 @@ async def test_the_admin_token_lifts_every_limit(limited: Any, settings: Setting
             assert problem(await ask(readers[0], headers=ADMIN))[:2] == (503, "paused")
         finally:
             await Limits(database).resume()
+
+
+async def test_evaluations_send_the_admin_token(limited: Any) -> None:
+    asked = ChatRequest(message="When does a session expire?")
+    async with limited(port=True, turns_per_hour=1, admin_token="s3cret") as client:
+        url = str(client.base_url)
+        async with over_http(url, SecretStr("s3cret")) as target:
+            assert [(await target.ask(asked)).end.status for _ in range(3)] == ["completed"] * 3
+        async with over_http(url) as target:
+            await target.ask(asked)
+            with pytest.raises(TargetAway, match="gave 429"):
+                await target.ask(asked)
 
 
 @pytest.mark.parametrize("token", [None, "another", "an admin's toke", "ä"])
