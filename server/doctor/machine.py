@@ -56,7 +56,7 @@ async def settings(machine: Machine) -> Finding:
     """Say whether the environment and .env can be read."""
     if machine.wrong:
         return fail("; ".join(machine.wrong.splitlines()), "Correct these variables in the environment or in .env.")
-    given = [variable(name) for name in sorted(machine.settings.model_fields_set)]
+    given = sorted(map(variable, machine.settings.model_fields_set))
     return ok(
         f"{counted(len(given), 'variable')} set: {', '.join(given)}." if given else "All variables have their defaults."
     )

@@ -250,7 +250,7 @@ BROKEN = (
     Broken(
         "the proxy compresses the stream", _behind(compresses=True), {"stream": "warn", "pace": "fail"}, "compresses"
     ),
-    Broken("the proxy cuts the stream", _behind(cuts_after=0.5), {"stream": "fail"}, "proxy_read_timeout"),
+    Broken("the proxy cuts the stream", _behind(cuts_after=0.3), {"stream": "fail"}, "proxy_read_timeout"),
     Broken("the proxy strips Last-Event-ID", _behind(strips="last-event-id"), {"resume": "fail"}, "Last-Event-ID"),
     Broken("the server's clock is wrong", _behind(clock_ahead=3_600), {"clock": "fail"}, "NTP"),
     Broken("the certificate has expired", _tls(-1), {"tls": "fail"}, "Renew it"),

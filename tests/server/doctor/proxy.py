@@ -18,7 +18,7 @@ class Meddling:
     `collects`      sends an answer when all of it is there
     `compresses`    gzips every answer
     `strips`        drops this header of requests
-    `cuts_after`    ends every answer after so many seconds
+    `cuts_after`    breaks event streams off after so many seconds
     `largest`       refuses larger bodies, in bytes
     `clock_ahead`   seconds by which its clock, and so the Date of answers, is wrong
     `echoes`        allows every origin that asks, beside what the server says
@@ -40,8 +40,7 @@ class Meddling:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one request on, and its answer back."""
         try:
-            async with asyncio.timeout(self.cuts_after):
-                await self._pass(reader, writer)
+            await self._pass(reader, writer)
         except TimeoutError:
             writer.transport.abort()
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -66,7 +65,8 @@ class Meddling:
         try:
             head = "\r\n".join([asked, *kept, "Connection: close"])
             onwards.write(f"{head}\r\n\r\n".encode("latin-1") + body)
-            await self._answer(answer, writer, told.get("origin"))
+            async with asyncio.timeout(self.cuts_after if "/stream" in asked else None):
+                await self._answer(answer, writer, told.get("origin"))
         finally:
             onwards.close()
 

@@ -45,7 +45,7 @@ def _values(settings: Settings) -> dict[str, Any]:
 def counting(body: dict[str, Any]) -> Script:
     """Count when the doctor asks to, and quote the selection sentence by sentence otherwise."""
     if body["messages"][-1]["content"] == ASKED:
-        return Script(pieces=[f"{number} " for number in range(1, 21)], delay=0.002)
+        return Script(pieces=[f"{number} " for number in range(1, 21)], delay=0.01)
     quotes = [json.dumps({"quote": f"{sentence.rstrip('.')}."}) + "\n" for sentence in SELECTION.split(". ")]
     return Script(pieces=quotes, delay=0.12)
 
