@@ -9,11 +9,12 @@ drops those nobody issued; the text they close, their *claim*, is then resolved 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from unicodedata import normalize
 
 from graph.markdown import MarkdownGate, shown_words
 from graph.support import is_doubted, support
 from graph.support_features import strange_names, strange_numbers
-from graph.terms import content_terms, tongues
+from graph.terms import composed, content_terms, tongues
 from graph.types import Citation, Passage, Span
 from graph.units import Unit, quotable, split_units
 
@@ -147,18 +148,27 @@ def _best(sentence: str, text: str, found: Sequence[Unit]) -> tuple[float, Span]
 
 
 def find_verbatim(words: str, text: str) -> Span | None:
-    """Return where `words` stand in `text`, whatever its white space, quotation marks and dashes look like.
+    """Return where `words` stand in `text`, whatever its white space, quotation marks and dashes look like, and whether
+    its letters are composed (NFC) or not.
 
     None when they do not, or only inside of longer words ("5" in "15"), or are blank.
     """
-    parts = words.translate(_ALIKE).split()
+    parts = composed(words).translate(_ALIKE).split()
     if not parts or sum(map(len, parts)) > len(text):
         return None
     alike = text.translate(_ALIKE)
-    for match in re.finditer(r"\s+".join(map(re.escape, parts)), alike):
+    for match in re.finditer(r"\s+".join(map(_in_both_forms, parts)), alike):
         if not any(at and _INSIDE.match(alike, at - 1) for at in match.span()):
             return Span(start=match.start(), end=match.end())
     return None
+
+
+def _in_both_forms(word: str) -> str:
+    """Return a pattern that finds a word however its letters are composed."""
+    if word.isascii():
+        return re.escape(word)
+    forms = ((letter, normalize("NFD", letter)) for letter in word)
+    return "".join(re.escape(a) if a == b else f"(?:{re.escape(a)}|{re.escape(b)})" for a, b in forms)
 
 
 def statements(text: str, marks: Sequence[tuple[int, int]]) -> list[Statement]:

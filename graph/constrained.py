@@ -17,6 +17,7 @@ from graph.emit import emit
 from graph.errors import ModelFailed, ModelUnavailable
 from graph.events import Delta, Status, VerdictGiven
 from graph.extractive import ExtractiveSelectionAnswerer
+from graph.injection import suspected
 from graph.markdown import as_text
 from graph.missing import admissible, describe, lacking
 from graph.ports import Claim, Finish, Lack, SelectionAnswerer, Sufficiency
@@ -133,6 +134,7 @@ class _Reply:
             text=self._text,
             outcome=outcome,
             verdict=verdict,
+            injection_suspected=suspected(question=self._state["question"], selection=self._selection),
             notices=tuple(self._notices),
             model=self._model,
             tokens=self._finish.tokens,
@@ -146,7 +148,10 @@ class _Reply:
         No rewording is shown, for words alone cannot tell a fair one from a false one: "Plan A allows 10" is made of
         nothing but words of "Plan A allows 5 users, plan B allows 10", in their order.
         """
-        quote = find_verbatim(claim.quote, self._selection)
+        quote = find_verbatim(claim.quote, self._selection) or find_verbatim(
+            claim.quote.replace("&lt;", "<"),
+            self._selection,  # as the model was given it
+        )
         if quote is None or not content_terms(claim.quote):
             return
         for unit in [u for u in self._unsaid if u.start < quote.end and quote.start < u.end]:

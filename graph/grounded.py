@@ -12,12 +12,15 @@ from graph.condense import RuleCondenser
 from graph.emit import emit
 from graph.errors import ModelFailed, ModelUnavailable
 from graph.events import Delta, OfferedPassage, Passages, Status
+from graph.extractive import NAME as EXTRACTIVE
 from graph.extractive import ExtractiveAnswerer
+from graph.injection import suspected
 from graph.markdown import as_text
 from graph.ports import Answerer, Condenser, Piece, Retriever
 from graph.state import (
     Answered,
     Condensed,
+    Draft,
     Drafted,
     Evidence,
     FollowUp,
@@ -140,7 +143,8 @@ class Grounded:
             citations=citations,
             grounding=Grounding(passages=_refs(passages), unsupported=doubted),
             nearest=() if citations else _nearest(passages),
-            notices=(*draft["notices"], *self._search_notices(cited, state)),
+            notices=(*draft["notices"], *self._search_notices(cited, state), *_warning(cited, draft, state["locale"])),
+            injection_suspected=suspected(question=state["question"], passages=passages),
             model=draft["model"],
             tokens=draft["tokens"],
             input_tokens=draft["input_tokens"],
@@ -160,6 +164,7 @@ class Grounded:
             outcome="not_covered",
             grounding=Grounding(passages=_refs(state["passages"])),
             nearest=nearest,
+            injection_suspected=suspected(question=state["question"]),
             model="none",
         )
         return {"answer": answer}
@@ -185,6 +190,13 @@ def _offered(number: int, p: Passage) -> OfferedPassage:
     return OfferedPassage(
         marker=number, id=p.id, url=p.url, path=p.path, title=p.title, heading=p.heading, score=p.score
     )
+
+
+def _warning(cited: Sequence[Passage], draft: Draft, locale: str) -> list[Notice]:
+    """Return what a reader should know of an answer that a model made of a page with orders to it."""
+    if draft["model"] == EXTRACTIVE or not suspected(passages=cited):
+        return []
+    return [Notice(code="injection_suspected", detail=say("notice_injection_suspected", locale))]
 
 
 def _titles(pages: Sequence[NearestPage]) -> str:

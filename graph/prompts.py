@@ -23,6 +23,14 @@ for each such sentence, and for each thing the question asks that the text does 
 {"missing": "<one of: definition, number, time, place, person, reason, steps, code, choice, yes_no, list, fact>", "about": "<consecutive words of the question, copied exactly>"}
 Quote no more than answers the question. If the text does not answer it, reply with "missing" lines alone."""
 
+_BLANK = r"[\s\u00ad\u200b-\u200f\u2060-\u2064\ufeff]*"
+_OPENS = re.compile(
+    rf"[<＜﹤‹〈⟨](?={_BLANK}[/／⁄∕]?{_BLANK}(?:passage|text|think|system|user|assistant|start_of_turn|end_of_turn|s|bos|eos)\b"
+    r"|\|)",
+    re.IGNORECASE,
+)
+"""What begins a delimiter of ours, however spelled, or a token with which servers of open models part the roles."""
+
 _CONDENSE = """\
 Rewrite the reader's last question so that it can be understood without the conversation before it.
 Keep its language and its meaning, add nothing. Reply with the question alone."""
@@ -34,18 +42,18 @@ def grounded_messages(
     """Return the messages of a grounded turn; `instructions` is the site's own tone and product facts."""
     system = f"{_GROUNDED}\n\n{instructions}".strip() if instructions else _GROUNDED
     numbered = "\n\n".join(_passage(n, p) for n, p in enumerate(passages, 1))
-    return [SystemMessage(system), *_earlier(history), HumanMessage(f"{numbered}\n\nQuestion: {question}")]
+    return [SystemMessage(system), *_earlier(history), HumanMessage(f"{numbered}\n\nQuestion: {_as_data(question)}")]
 
 
 def constrained_messages(question: str, selection: str, earlier: Sequence[Exchange]) -> list[BaseMessage]:
     """Return the messages of a constrained turn: the selection, the question, and earlier turns on the same selection."""
     data = f"<text>\n{_as_data(selection)}\n</text>"
-    return [SystemMessage(_CONSTRAINED), *_earlier(earlier), HumanMessage(f"{data}\n\nQuestion: {question}")]
+    return [SystemMessage(_CONSTRAINED), *_earlier(earlier), HumanMessage(f"{data}\n\nQuestion: {_as_data(question)}")]
 
 
 def condense_messages(question: str, history: Sequence[Exchange]) -> list[BaseMessage]:
     """Return the messages that ask for a standalone form of `question`."""
-    return [SystemMessage(_CONDENSE), *_earlier(history), HumanMessage(question)]
+    return [SystemMessage(_CONDENSE), *_earlier(history), HumanMessage(_as_data(question))]
 
 
 def _passage(number: int, passage: Passage) -> str:
@@ -54,9 +62,9 @@ def _passage(number: int, passage: Passage) -> str:
 
 
 def _as_data(text: str) -> str:
-    """Return `text` with look-alikes of our delimiters made harmless."""
-    return re.sub(r"<(?=/?(?:passage|text)\b)", "&lt;", text, flags=re.IGNORECASE)
+    """Return `text` with what could end our delimiters, or take part in a chat template, made harmless."""
+    return _OPENS.sub("&lt;", text)
 
 
 def _earlier(history: Sequence[Exchange]) -> list[BaseMessage]:
-    return [m for e in history for m in (HumanMessage(e.question), AIMessage(e.answer))]
+    return [m for e in history for m in (HumanMessage(_as_data(e.question)), AIMessage(_as_data(e.answer)))]

@@ -72,9 +72,8 @@ class Drafted(TypedDict):
     draft: Draft
 
 
-class ToCheck(Retrieved, Drafted):
+class ToCheck(Question, Retrieved, Drafted):
     scope: Scope
-    locale: str
 
 
 class ToDecline(Question, Retrieved):

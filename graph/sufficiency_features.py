@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from graph.missing import asked_kind
 from graph.notation import MOMENTS, NUMBER_WORDS, RHYTHMS
 from graph.ports import MissingKind
-from graph.terms import HOW_MUCH, STOP_WORDS, content_terms, negated, stem, tongues
+from graph.terms import HOW_MUCH, STOP_WORDS, composed, content_terms, negated, stem, tongues
 from graph.units import Unit, quotable
 
 Sort = Literal["name", "number", "plain", "common"]
@@ -229,7 +229,7 @@ _NOTHING = Features(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0)
 
 
 def _read_question(question: str) -> _Question:
-    words = _TOKEN.findall(_ASKING.sub(" ", question))
+    words = _TOKEN.findall(_ASKING.sub(" ", composed(question)))
     german = tongues(question) == {"de"}  # where every noun is capitalised
     tokens = tuple((word, normal(word)) for word in words)
     sorts: dict[str, Sort] = {}
@@ -272,7 +272,7 @@ def read(text: str) -> list[Sentence]:
     table = -1
     for unit in quotable(text):
         said = text[unit.start : unit.end]
-        words = _TOKEN.findall(said)
+        words = _TOKEN.findall(composed(said))
         forms = [normal(word) for word in words]
         known = set(forms)
         if unit.kind == "row":

@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 from functools import lru_cache
+from unicodedata import normalize
 
 from py_rust_stemmers import SnowballStemmer
 
@@ -58,9 +59,21 @@ def stem(word: str) -> str:
     return _ENGLISH.stem_word(folded) if len(folded) > 3 else folded
 
 
+_COMPOSABLE = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]{1,300}")
+
+
+def composed(text: str) -> str:
+    """Return `text` in NFC, for comparing alone: what is stored or shown stays as it was written.
+
+    Piece by piece: the time that Python's `normalize` takes grows with the square of a run of combining marks (2 s for
+    20,000 of them).
+    """
+    return text if text.isascii() else _COMPOSABLE.sub(lambda piece: normalize("NFC", piece[0]), text)
+
+
 def words(text: str) -> list[str]:
-    """Return the words of `text` in order, compounds and camelCase taken apart."""
-    return [part for token in _TOKEN.findall(text) for part in _CAMEL.split(token) if part.strip("_")]
+    """Return the words of `text` in order, composed, compounds and camelCase taken apart."""
+    return [part for token in _TOKEN.findall(composed(text)) for part in _CAMEL.split(token) if part.strip("_")]
 
 
 @lru_cache(maxsize=4_096)
@@ -93,6 +106,7 @@ def names(text: str) -> set[str]:
     """Return what looks like a name, case folded: identifiers, addresses, words capitalised in mid sentence."""
     found: set[str] = set()
     end = 0
+    text = composed(text)
     for match in _COMPOUND.finditer(text):
         token = match[0].rstrip(".:/-")
         begins = end == 0 or any(c in ".!?:\n" for c in text[end : match.start()])

@@ -11,6 +11,7 @@ CONSTRAINED_LABEL = "Answer constrained to provided text."
 
 Mode = Literal["grounded", "constrained"]
 Outcome = Literal["answered", "partial", "insufficient", "not_covered"]
+Suspect = Literal["question", "selection", "passages"]
 Widening = Literal["section", "page", "docs"]
 
 
@@ -141,6 +142,7 @@ class GroundedAnswer(Frozen):
     mode: Literal["grounded"] = "grounded"
     text: str
     outcome: Literal["answered", "partial", "not_covered"]
+    injection_suspected: tuple[Suspect, ...] = ()
     citations: tuple[Citation, ...] = ()
     grounding: Grounding = Grounding()
     nearest: tuple[NearestPage, ...] = ()
@@ -158,6 +160,7 @@ class ConstrainedAnswer(Frozen):
     label: Literal["Answer constrained to provided text."] = CONSTRAINED_LABEL
     text: str = Field(pattern=r"^Answer constrained to provided text\.\n\n")
     outcome: Literal["answered", "partial", "insufficient"]
+    injection_suspected: tuple[Suspect, ...] = ()
     verdict: Verdict
     notices: tuple[Notice, ...] = ()
     model: str

@@ -18,6 +18,7 @@ from graph.types import (
     Outcome,
     Scope,
     Selection,
+    Suspect,
     Verdict,
 )
 from persistence.postgres import Database
@@ -69,7 +70,10 @@ class Failure(Stored):
 
 
 class AssistantMetadata(Stored):
-    """How an answer came to be; `outcome` is None until there is one, `timings` are seconds by step."""
+    """How an answer came to be; `outcome` is None until there is one, `timings` are seconds by step.
+
+    `injection_suspected` names what of its sources reads like orders to a model: for whoever runs the server.
+    """
 
     mode: Mode
     label: str | None = None
@@ -81,6 +85,7 @@ class AssistantMetadata(Stored):
     nearest: tuple[NearestPage, ...] = ()
     scope: Scope | None = None
     truncated: bool = False
+    injection_suspected: tuple[Suspect, ...] = ()
     timings: dict[str, float] = Field(default_factory=dict)
     error: Failure | None = None
 

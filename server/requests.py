@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
+from graph.terms import composed
 from graph.types import Frozen, Mode, Scope, Selection
 from persistence import messages
 from persistence.messages import UserMetadata
@@ -124,6 +125,11 @@ class ChatRequest(Frozen):
         if self.selected_text_mode and self.selected_text is None:
             raise PydanticCustomError("selection_missing", "selected_text_mode needs selected_text.")
         return self
+
+    @cached_property
+    def question(self) -> str:
+        """The message as it is searched and answered, in NFC; what is stored is the message as it was sent."""
+        return composed(self.message)
 
     @property
     def mode(self) -> Mode:

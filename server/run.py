@@ -84,13 +84,13 @@ def question_of(asked: ChatRequest, earlier: Sequence[Message]) -> Question:
     locale = asked.scope.locale or "en"
     if asked.selected_text is None:
         return GroundedQuestion(
-            question=asked.message,
+            question=asked.question,
             scope=asked.scope,
             locale=locale,
             history=grounded_history(earlier),
         )
     return ConstrainedQuestion(
-        question=asked.message,
+        question=asked.question,
         selection=Selection(text=asked.selected_text),
         locale=locale,
         earlier=selection_history(earlier, asked.selected_text),

@@ -135,10 +135,10 @@ class TurnEngine:
     @contextmanager
     def _searching(self, asked: ChatRequest) -> Iterator[bool]:
         """Begin to search for a grounded question that means the same whatever came before it."""
-        if asked.mode == "constrained" or (asked.thread_id and leans_on_history(asked.message)):
+        if asked.mode == "constrained" or (asked.thread_id and leans_on_history(asked.question)):
             yield False
         else:
-            with self._search.begun(asked.message, scope=asked.scope, limit=PASSAGES):
+            with self._search.begun(asked.question, scope=asked.scope, limit=PASSAGES):
                 yield True
 
     async def _store(self, asker: Asker, asked: ChatRequest, ids: TurnIds) -> Started | Joined:
@@ -337,6 +337,7 @@ class TurnEngine:
             status=ending.status,
             code=ending.code,
             length=len(run.transcript.text),
+            injection_suspected=answer.injection_suspected if answer else (),
             timings=run.transcript.timings,
         )
 

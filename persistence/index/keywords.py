@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from qdrant_edge import Bm25, Bm25Config, SparseVector, TokenizerType
 
-from graph.terms import STOP_WORDS
+from graph.terms import STOP_WORDS, composed
 from graph.types import Frozen
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def _counted(text: str, locale: str | None) -> Counter[int]:
     Where words are not apart by spaces, each run of the script is cut on its own: qdrant_edge 0.9 guesses the language
     of a text as a whole, and among English words it cuts Japanese differently than in a question without them.
     """
+    text = composed(text)
     language = (locale or "en").partition("-")[0].lower()
     if language not in UNSPACED:
         return _encoded(text, language)

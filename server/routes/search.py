@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from graph.terms import composed
 from graph.types import Scope
 from server.requests import MESSAGE_LIMIT, STORABLE, Line
 from server.routes.deps import ServiceDep, SessionDep
@@ -23,5 +24,5 @@ async def search(
 ) -> SearchAnswer:
     """Return the passages nearest to a question, best first."""
     q = await service.scrub.text(q, MESSAGE_LIMIT)
-    passages = await service.retriever.search(q, scope=Scope(version=version, locale=locale), limit=limit)
+    passages = await service.retriever.search(composed(q), scope=Scope(version=version, locale=locale), limit=limit)
     return SearchAnswer(data=tuple(map(FoundPassage.of, passages)))

@@ -247,3 +247,10 @@ def test_a_lead_in_that_says_nothing_new_is_not_marked(head: str) -> None:
     text = f"{head}\n\nA plan has 1000 users from 08:00. [1]"
     known = passage("A plan has 1000 users from 08:00. Limits are told.")
     assert unsupported(text, [(1, text.index("[1]"))], [known]) == ()
+
+
+def test_words_are_found_whether_their_letters_are_composed_or_not() -> None:
+    decomposed = "Die Gro\u0308\u00dfe der u\u0308brigen ist frei."
+    composed = "Die Größe der übrigen ist frei."
+    assert find_verbatim("der übrigen", decomposed) == Span(start=11, end=23)
+    assert find_verbatim("der u\u0308brigen", composed) == Span(start=10, end=21)
