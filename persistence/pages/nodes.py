@@ -14,7 +14,10 @@ _SILENT = set(
     " textarea title video".split()
 )
 _CHROME = ("theme-doc-version-b", "theme-doc-toc-", "table-of-contents", "theme-unlisted-banner")
-INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))  # not U+200C and U+200D: scripts and emoji need them
+INVISIBLE = dict.fromkeys(
+    [*map(ord, "\u00ad\u200b\u2060\ufeff"), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xE0000, 0xE0080)]
+)
+"""Characters without a width, overrides of direction and tags; not U+200C and U+200D: scripts and emoji need them."""
 DEEPEST = 100  # levels of nesting after which markup is broken and only its words are taken
 
 

@@ -15,7 +15,6 @@ from graph.emit import listening
 from graph.errors import CitesideError, ModelFailed, ModelUnavailable
 from graph.events import Delta, Event, Status, VerdictGiven
 from graph.extractive import ExtractiveSelectionAnswerer
-from graph.markdown import shown_words
 from graph.ports import Claim, Finish, Lack, MissingKind
 from graph.state import Selected
 from graph.sufficiency import WordSufficiency
