@@ -4,6 +4,7 @@ import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.datastructures import Headers
@@ -11,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graph.errors import ConfigurationError
+from server.document import with_problems
 from server.logs import RequestLog
 from server.problems import Problem, answer_with_problems, respond
 from server.requests import BODY_LIMIT
@@ -91,6 +93,12 @@ class CitesideAPI(FastAPI):
         super().__init__(**options)  # pyright: ignore[reportArgumentType]
         self.origins = origins
         self.headers = headers
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document of the contract, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = with_problems(super().openapi())
+        return self.openapi_schema
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the request log around CORS around the rules for bodies around FastAPI's own stack.

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from sse_starlette import EventSourceResponse
 
+from server.document import problems
 from server.problems import failure
 from server.requests import ChatRequest
 from server.routes.deps import AskerDep, ServiceDep
@@ -18,7 +19,7 @@ PATIENCE = 55.0
 """Seconds a plain request waits for its answer: below the 60 s after which common proxies give up."""
 
 
-@router.post("/chat", response_model=ChatAnswer, responses={202: {"model": TurnAccepted}})
+@router.post("/chat", response_model=ChatAnswer, responses={202: {"model": TurnAccepted}} | problems(404, 409, 429))
 async def chat(asked: ChatRequest, service: ServiceDep, asker: AskerDep, response: Response) -> object:
     """Ask and wait: 200 with the stored message, 202 with the turn's id when it takes longer than a proxy waits."""
     turn = await service.engine.start(asker, asked)
@@ -37,7 +38,7 @@ async def chat(asked: ChatRequest, service: ServiceDep, asker: AskerDep, respons
     return ChatAnswer(thread_id=opened.thread_id, turn_id=turn.turn_id, message=message)
 
 
-@router.post("/chat/stream", response_class=Response, responses=STREAMED)
+@router.post("/chat/stream", response_class=Response, responses=STREAMED | problems(404, 409, 429))
 async def chat_stream(asked: ChatRequest, service: ServiceDep, asker: AskerDep) -> EventSourceResponse:
     """Ask and read along; a reader that leaves stops nothing."""
     turn = await service.engine.start(asker, asked)

@@ -16,15 +16,19 @@ from fastapi import APIRouter, Header, Request, Response
 from server.chatkit.asking import ask, retry, stream
 from server.chatkit.reading import reply
 from server.chatkit.sent import NotOffered, id_of, message_ids, question_of, read
+from server.document import Responses, problems
 from server.limits import Refused
 from server.problems import Problem
 from server.routes.deps import AskerDep, ServiceDep, SessionDep
-from server.sse import STREAMED
 
 router = APIRouter(tags=["chatkit"])
 
+ANSWERED: Responses = {200: {"content": {"text/event-stream": {}, "application/json": {}}}}
+SENT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+"""What the schema says of a request: its many kinds are ChatKit's own."""
 
-@router.post("/chatkit", response_class=Response, responses=STREAMED)
+
+@router.post("/chatkit", response_class=Response, responses=ANSWERED | problems(404, 409, 429), openapi_extra=SENT)
 async def chatkit(
     request: Request,
     service: ServiceDep,

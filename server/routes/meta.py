@@ -6,6 +6,7 @@ from importlib.metadata import version
 from fastapi import APIRouter
 
 from graph.types import Notice
+from server.document import problems
 from server.problems import failure
 from server.requests import ChatRequest
 from server.routes.deps import ServiceDep
@@ -51,7 +52,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses=problems(503))
 async def readyz(service: ServiceDep) -> Ready:
     """Tell whether questions can be answered: there is an index, and a model is configured.
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from persistence.limits import Limited
+from server.document import problems
 from server.limits import refusal
 from server.proofs import check_proof
 from server.requests import SessionRequest
@@ -16,7 +17,7 @@ from server.wire import SessionGiven
 router = APIRouter(tags=["sessions"])
 
 
-@router.post("/sessions", status_code=201)
+@router.post("/sessions", status_code=201, responses=problems(429, 503))
 async def create_session(request: Request, service: ServiceDep, asked: SessionRequest | None = None) -> SessionGiven:
     """Give out a session; its token is shown this once."""
     asker = asker_of(request, service)

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from persistence.threads import Order, Page, Thread
+from server.document import problems
 from server.problems import not_found
 from server.requests import ThreadRename, ThreadRequest
 from server.routes.deps import After, Limit, ServiceDep, SessionDep
@@ -28,7 +29,7 @@ async def list_threads(
     return await service.threads.list(session.id, after=after, limit=limit, order=order)
 
 
-@router.get("/{thread_id}")
+@router.get("/{thread_id}", responses=problems(404))
 async def get_thread(service: ServiceDep, session: SessionDep, thread_id: UUID) -> Thread:
     """Return a thread; `running_turn_id` tells whether it is being answered."""
     thread = await service.threads.get(session.id, thread_id)
@@ -37,7 +38,7 @@ async def get_thread(service: ServiceDep, session: SessionDep, thread_id: UUID) 
     return thread
 
 
-@router.patch("/{thread_id}")
+@router.patch("/{thread_id}", responses=problems(404))
 async def rename_thread(service: ServiceDep, session: SessionDep, thread_id: UUID, asked: ThreadRename) -> Thread:
     """Give a thread another title."""
     thread = await service.threads.rename(session.id, thread_id, asked.title)
@@ -46,14 +47,14 @@ async def rename_thread(service: ServiceDep, session: SessionDep, thread_id: UUI
     return thread
 
 
-@router.delete("/{thread_id}", status_code=204)
+@router.delete("/{thread_id}", status_code=204, responses=problems(404))
 async def delete_thread(service: ServiceDep, session: SessionDep, thread_id: UUID) -> None:
     """Delete a thread with all its messages; a turn that runs in it is stopped."""
     if not await service.threads.delete(session.id, thread_id):
         raise not_found("thread")
 
 
-@router.get("/{thread_id}/messages")
+@router.get("/{thread_id}/messages", responses=problems(404))
 async def list_messages(
     service: ServiceDep,
     session: SessionDep,

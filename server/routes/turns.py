@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Response
 from sse_starlette import EventSourceResponse
 
+from server.document import problems
 from server.problems import Problem, not_found
 from server.requests import RetryRequest
 from server.routes.deps import AskerDep, ServiceDep, SessionDep
@@ -13,7 +14,7 @@ from server.sse import STREAMED, event_stream
 from server.transcript import Cursor
 from server.wire import TurnState
 
-router = APIRouter(prefix="/turns/{turn_id}", tags=["turns"])
+router = APIRouter(prefix="/turns/{turn_id}", tags=["turns"], responses=problems(404))
 
 
 @router.get("")
@@ -25,7 +26,7 @@ async def get_turn(service: ServiceDep, session: SessionDep, turn_id: UUID) -> T
     return TurnState.model_validate(dict(turn))
 
 
-@router.get("/stream", response_class=Response, responses=STREAMED)
+@router.get("/stream", response_class=Response, responses=STREAMED | problems(400))
 async def stream_turn(
     service: ServiceDep,
     session: SessionDep,
@@ -42,7 +43,7 @@ async def stop_turn(service: ServiceDep, session: SessionDep, turn_id: UUID) -> 
     return TurnState.model_validate(dict(await service.engine.stop(session.id, turn_id)))
 
 
-@router.post("/retry", response_class=Response, responses=STREAMED)
+@router.post("/retry", response_class=Response, responses=STREAMED | problems(409, 429))
 async def retry_turn(
     service: ServiceDep, session: SessionDep, asker: AskerDep, turn_id: UUID, asked: RetryRequest
 ) -> EventSourceResponse:

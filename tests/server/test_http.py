@@ -7,12 +7,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from persistence.embeddings import open_embedder
-from persistence.index import Keywords, open_writer
-from persistence.passages import IndexedPassage
 from server.app import create_app
 from server.settings import Settings
 from tests.server.http import Reader, in_process
+from tests.server.passages import ingest
 from tests.server.stand_ins import PASSAGE
 
 pytestmark = pytest.mark.anyio
@@ -215,29 +213,6 @@ async def test_it_is_ready_and_searches_once_there_is_an_index(settings: Setting
         assert (found["path"], found["text"]) == (PASSAGE.path, PASSAGE.text)
         answer = (await reader.request("POST", "/chat", message=QUESTION)).json()["message"]
         assert [cited["quote"] for cited in answer["citations"]] == [PASSAGE.text]
-
-
-async def ingest(data_dir: Path) -> None:
-    """Write an index of one passage."""
-    embedder = open_embedder(data_dir, model=None, api_key=None, base_url=None)
-    passage = IndexedPassage(
-        id=PASSAGE.id,
-        url=PASSAGE.url,
-        path=PASSAGE.path,
-        page="sessions/",
-        title=PASSAGE.title,
-        heading=PASSAGE.heading,
-        text=PASSAGE.text,
-        position=0,
-        locale="en",
-        version=None,
-        plugin=None,
-        last=True,
-    )
-    (vectors,) = embedder.embed_passages([passage.embedded])
-    async with open_writer(data_dir, embedder, Keywords.of([passage]), url=None, api_key=None) as writer:
-        await writer.add([passage], vectors)
-        await writer.publish(base_url="https://docs.example/", default_locale="en", pages={PASSAGE.url: "0"})
 
 
 async def test_unknown_addresses_and_methods_are_problems_too(reader: Reader) -> None:
