@@ -28,7 +28,10 @@ from graph.errors import AlreadyOwned, IndexUnavailable
 from persistence.index.engine import (
     CANDIDATES,
     DENSE,
+    FILTERED_FIELDS,
     LOCALE_FIELD,
+    PAGE_FIELD,
+    POSITION_FIELD,
     SPARSE,
     TAG_FIELD,
     Hit,
@@ -71,6 +74,17 @@ class EmbeddedGeneration:
         except Exception as error:  # qdrant_edge raises nothing more precise
             raise IndexUnavailable(f"The index could not be searched: {error}") from error
         return [_hit(point, has_cosine=question.dense is not None) for point in points]
+
+    async def page(self, path: str, limit: int) -> list[Hit]:
+        """Read a page's passages."""
+        of_page = edge.FieldCondition(PAGE_FIELD, match=edge.MatchValue(path))
+        first = edge.FieldCondition(POSITION_FIELD, range=edge.RangeFloat(lt=limit))
+        request = edge.ScrollRequest(limit=limit, filter=edge.Filter(must=[of_page, first]), with_payload=True)
+        try:
+            records, _ = self.shard.scroll(request)
+        except Exception as error:  # qdrant_edge raises nothing more precise
+            raise IndexUnavailable(f"The index could not be read: {error}") from error
+        return [Hit(str(record.id), record.payload or {}, None, {}) for record in records]
 
 
 class EmbeddedIndex:
@@ -151,7 +165,7 @@ class EmbeddedDraft:
             wal_enabled=False,
         )
         self._shard = edge.EdgeShard.create(str(self.folder / "shard"), config)
-        for field in (LOCALE_FIELD, TAG_FIELD):
+        for field in FILTERED_FIELDS:
             self._shard.update(edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword))
 
     async def upsert(self, points: Sequence[Point]) -> None:

@@ -26,6 +26,9 @@ __all__ = ["GenerationWriter", "Keywords", "Manifest", "PassageIndex", "Route", 
 INDEX_FOLDER = "index"
 COLLECTION = "citeside"
 
+LONGEST_PAGE = 300
+"""Passages of a page that are given at once: some 200,000 characters."""
+
 
 class PassageIndex:
     """Finds passages by meaning and by words; a `graph.ports.Retriever`."""
@@ -55,6 +58,20 @@ class PassageIndex:
         hits = await generation.search(Question(dense, terms, visible))
         best = ranked(hits, [manifest.keywords.relevance(terms, hit.terms) for hit in hits], query)[:limit]
         return [_passage(hit, manifest.keywords.coverage(terms, hit.terms)) for hit in best]
+
+    async def page(self, address: str) -> list[Passage]:
+        """Return the first `LONGEST_PAGE` passages of a page in its order, none when there is no such page.
+
+        `address` is the page's URL or its path below the base URL, with or without slashes at its ends and an anchor.
+        Raises IndexMissing or IndexUnavailable.
+        """
+        generation = await self._readable()
+        path = generation.manifest.page_at(address)
+        if path is None:
+            return []
+        found = await generation.page(path, LONGEST_PAGE)
+        in_order = sorted(found, key=lambda hit: hit.payload[METADATA]["position"])
+        return [_passage(hit, coverage=0.0) for hit in in_order]
 
     async def _readable(self) -> Generation:
         generation = await self._engine.current()

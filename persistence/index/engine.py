@@ -17,6 +17,9 @@ CONTENT = "page_content"
 METADATA = "metadata"
 LOCALE_FIELD = f"{METADATA}.locale"
 TAG_FIELD = f"{METADATA}.tag"
+PAGE_FIELD = f"{METADATA}.page"
+POSITION_FIELD = f"{METADATA}.position"
+FILTERED_FIELDS = (LOCALE_FIELD, TAG_FIELD, PAGE_FIELD)
 # Passages each of the two searches offers to the ranking, whatever the caller's limit.
 CANDIDATES = 50
 
@@ -71,6 +74,10 @@ class Generation(Protocol):
 
     async def search(self, question: Question) -> list[Hit]:
         """Return the 50 nearest by vector and the 50 by keywords, each once, in any order. Raises IndexUnavailable."""
+        ...
+
+    async def page(self, path: str, limit: int) -> list[Hit]:
+        """Return a page's first `limit` passages, unscored and in any order. Raises IndexUnavailable."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from graph.types import Frozen, Scope
 from persistence.index.keywords import Keywords
@@ -73,6 +74,13 @@ class Manifest(Frozen):
     def is_read_by(self, embedding_model: str) -> bool:
         """Tell whether this version can search the generation with the model that is configured."""
         return (self.layout, self.embedding_model) == (LAYOUT, embedding_model)
+
+    def page_at(self, address: str) -> str | None:
+        """Return the path below the base URL of the page that a URL or a path means, None when there is none."""
+        path = address.partition("#")[0].partition("?")[0].removeprefix(self.base_url)
+        path = path.removeprefix(urlsplit(self.base_url).path).lstrip("/")
+        variants = (path, path.rstrip("/"), f"{path.rstrip('/')}/")
+        return next((variant for variant in variants if self.base_url + variant in self.pages), None)
 
     def visible(self, scope: Scope) -> Visible:
         """Return what a reader at `scope` sees: the version of the docs they read, the last ones of all others."""

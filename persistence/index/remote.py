@@ -20,8 +20,11 @@ from persistence.addresses import without_credentials
 from persistence.index.engine import (
     CANDIDATES,
     DENSE,
+    FILTERED_FIELDS,
     GENERATION_NAME,
     LOCALE_FIELD,
+    PAGE_FIELD,
+    POSITION_FIELD,
     SPARSE,
     TAG_FIELD,
     Hit,
@@ -100,6 +103,16 @@ class RemoteGeneration:
             )
         return [_hit(point, has_cosine=question.dense is not None) for point in found.points]
 
+    async def page(self, path: str, limit: int) -> list[Hit]:
+        """Read a page's passages."""
+        of_page = models.FieldCondition(key=PAGE_FIELD, match=models.MatchValue(value=path))
+        first = models.FieldCondition(key=POSITION_FIELD, range=models.Range(lt=limit))
+        with self.server.explained():
+            records, _ = await self.server.client.scroll(
+                self.manifest.generation, models.Filter(must=[of_page, first]), limit=limit, with_payload=True
+            )
+        return [Hit(str(record.id), record.payload or {}, None, {}) for record in records]
+
 
 class RemoteIndex:
     """Reads the collection behind the alias, which is looked up again when some seconds have passed."""
@@ -177,7 +190,7 @@ class RemoteDraft:
         keywords = {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)}
         with self._server.explained():
             await client.create_collection(self.name, vectors_config=vectors, sparse_vectors_config=keywords)
-            for field in (LOCALE_FIELD, TAG_FIELD):
+            for field in FILTERED_FIELDS:
                 await client.create_payload_index(self.name, field, models.PayloadSchemaType.KEYWORD, wait=True)
 
     async def upsert(self, points: Sequence[Point]) -> None:

@@ -49,7 +49,8 @@ class Library:
         """Publish a generation of these passages."""
         async with self.draft(embedder.dimensions) as draft:
             writer = await self.write(draft, passages, embedder)
-            return await writer.publish(base_url=BASE_URL, default_locale="en", pages={})
+            pages = {BASE_URL + passage.page: "0" for passage in passages}
+            return await writer.publish(base_url=BASE_URL, default_locale="en", pages=pages)
 
     async def write(self, draft: Draft, passages: Sequence[IndexedPassage], embedder: Embedder) -> GenerationWriter:
         """Write a generation of these passages and leave it unpublished."""

@@ -215,6 +215,33 @@ async def test_an_index_of_an_earlier_layout_asks_for_a_new_ingest(
         await found(shelf, "notebook")
 
 
+@pytest.mark.parametrize(
+    "address", ["docs/share/", "/docs/share", "https://docs.example.com/docs/share/?a=b#links", "docs/share#links"]
+)
+async def test_a_page_is_read_whole_and_in_its_order(shelf: Library, address: str) -> None:
+    texts = [f"Sentence {number} of many." for number in range(30)]
+    page = [passage(f"docs/share/#{n}", text, position=n) for n, text in enumerate(texts)]
+    await shelf.ingest([LIMITS, *reversed(page)], Letters())
+    index = PassageIndex(shelf.engine, Letters())
+    read = await index.page(address)
+    assert [(found.id, found.path, found.text) for found in read] == [(p.id, p.path, p.text) for p in page]
+
+
+async def test_of_a_very_long_page_the_beginning_is_read(shelf: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persistence.index.LONGEST_PAGE", 3)
+    page = [passage(f"docs/long#{n}", f"Sentence {n}.", position=n) for n in range(9)]
+    await shelf.ingest(page[::-1], Letters())
+    read = await PassageIndex(shelf.engine, Letters()).page("docs/long")
+    assert [found.text for found in read] == ["Sentence 0.", "Sentence 1.", "Sentence 2."]
+
+
+async def test_there_is_nothing_to_read_where_there_is_no_page(shelf: Library) -> None:
+    await shelf.ingest([LIMITS], Letters())
+    index = PassageIndex(shelf.engine, Letters())
+    for address in ("docs/share", "docs", "", "https://elsewhere.example/docs/limits", "docs/limits/more"):
+        assert await index.page(address) == []
+
+
 async def test_the_next_search_reads_what_an_ingest_has_published(shelf: Library) -> None:
     await shelf.ingest([LIMITS], Letters())
     assert await found(shelf, "notebook") == [LIMITS.path]
