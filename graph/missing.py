@@ -73,7 +73,9 @@ def asked_kind(question: str) -> MissingKind:
     for kind, subject in _SUBJECTS.items():
         if re.search(subject, asked, re.IGNORECASE):
             return kind
-    return "definition" if asking == "fact" and defined_in(question) else asking
+    if asking == "fact" and defined_in(question):
+        return "definition"
+    return asking
 
 
 def defined_in(question: str) -> str | None:

@@ -2,11 +2,12 @@
 
 import gc
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,12 +30,15 @@ def create_app(settings: Settings | None = None, *, opening: Opening = open_serv
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opening(settings) as service:
+        async with opening(settings) as service, AsyncExitStack() as stack:
             app.state.service = service
+            if mcp:
+                app.state.mcp = await stack.enter_async_context(mcp.open_mcp(service))
             with _settled():
                 yield
 
-    chatkit = _chatkit_router() if settings.chatkit else None
+    chatkit = _optional("chatkit", "openai-chatkit") if settings.chatkit else None
+    mcp = _optional("mcp", "mcp") if settings.mcp else None
     app = CitesideAPI(
         settings.cors_origins,
         ("chatkit-frame-instance-id",) if chatkit else (),
@@ -48,23 +52,25 @@ def create_app(settings: Settings | None = None, *, opening: Opening = open_serv
     answer_with_problems(app)
     for routes in (meta, sessions, threads, chat, turns, feedback, search):
         app.include_router(routes.router)
-    if chatkit:
-        app.include_router(chatkit)
+    for optional in filter(None, (chatkit, mcp)):
+        app.include_router(optional.router)
     return app
 
 
-def _chatkit_router() -> APIRouter:
-    """Load ChatKit's wire types and the route that speaks them: 0.25 s of CPU and 9 MB for those who want it."""
+def _optional(name: str, package: str) -> Any:
+    """Load the routes of an extra, which take a quarter of a second and some megabytes, for those who want them.
+
+    Raises ConfigurationError when the extra is not installed.
+    """
     try:
-        from server.routes.chatkit import router
+        return import_module(f"server.routes.{name}")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "chatkit":
+        if (error.name or "").partition(".")[0] != name:
             raise
         raise ConfigurationError(
-            "CITESIDE_CHATKIT is on, but the package openai-chatkit is not installed: install citeside[chatkit], or "
+            f"CITESIDE_{name.upper()} is on, but the package {package} is not installed: install citeside[{name}], or "
             "turn the setting off"
         ) from None
-    return router
 
 
 @contextmanager

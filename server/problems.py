@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from graph.errors import CitesideError
+from server.document import PROBLEM
 from server.logs import log_for
 
 log = log_for(__name__)
@@ -66,9 +67,9 @@ def not_found(what: str) -> Problem:
     return Problem(404, f"{what}_unknown", f"There is no such {what}.")
 
 
-def respond(problem: Problem) -> JSONResponse:
-    """Render a problem as `application/problem+json`."""
-    body = {
+def problem_body(problem: Problem) -> dict[str, Any]:
+    """Return what is told of a problem."""
+    return {
         "type": "about:blank",
         "title": HTTPStatus(problem.status_code).phrase,
         "status": problem.status_code,
@@ -76,7 +77,11 @@ def respond(problem: Problem) -> JSONResponse:
         "detail": problem.detail,
         **problem.members,
     }
-    return JSONResponse(body, problem.status_code, problem.headers, media_type="application/problem+json")
+
+
+def respond(problem: Problem) -> JSONResponse:
+    """Render a problem as `application/problem+json`."""
+    return JSONResponse(problem_body(problem), problem.status_code, problem.headers, media_type=PROBLEM)
 
 
 def answer_with_problems(app: FastAPI) -> None:

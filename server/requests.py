@@ -49,6 +49,12 @@ def _selection_not_blank(text: str) -> str:
 STORABLE = AfterValidator(_storable)
 Line = Annotated[str, Field(max_length=LINE_LIMIT), STORABLE]
 Offset = Annotated[StrictInt, Field(ge=0, le=2**31 - 1)]
+Message = Annotated[str, Field(max_length=MESSAGE_LIMIT), STORABLE, AfterValidator(_not_blank)]
+SelectedText = Annotated[str, Field(max_length=SELECTION_LIMIT), STORABLE, AfterValidator(_selection_not_blank)]
+Query = Annotated[str, Field(min_length=1, max_length=MESSAGE_LIMIT), STORABLE]
+Found = Annotated[int, Field(ge=1, le=20)]
+"""How many passages a search returns at most."""
+
 Title = Annotated[str, Field(max_length=TITLE_LIMIT), STORABLE, AfterValidator(_not_blank)]
 
 
@@ -108,13 +114,11 @@ class Selector(messages.Selector):
 class ChatRequest(Frozen):
     """A question, with what the reader marked and where they are."""
 
-    message: Annotated[str, Field(max_length=MESSAGE_LIMIT), STORABLE, AfterValidator(_not_blank)]
+    message: Message
     session_id: UUID | None = None
     thread_id: UUID | None = None
     client_message_id: UUID | None = None
-    selected_text: (
-        Annotated[str, Field(max_length=SELECTION_LIMIT), STORABLE, AfterValidator(_selection_not_blank)] | None
-    ) = None
+    selected_text: SelectedText | None = None
     selected_text_mode: StrictBool | None = None
     source: Source | None = None
     selector: Selector | None = None

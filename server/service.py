@@ -10,6 +10,8 @@ from uuid import UUID
 
 from graph.errors import ConfigurationError
 from graph.ports import Retriever
+from graph.terms import composed
+from graph.types import Passage, Scope
 from persistence.feedback import Feedback
 from persistence.limits import Limits
 from persistence.messages import Messages
@@ -20,6 +22,7 @@ from persistence.sessions import Sessions
 from persistence.threads import Threads
 from persistence.turns import Turns
 from server.addresses import Addresses
+from server.requests import MESSAGE_LIMIT, FeedbackRequest
 from server.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from server.limits import Tariff
     from server.models import Answerers
     from server.proofs import Verify
-    from server.requests import FeedbackRequest
     from server.scrub import Scrub
     from server.tracing import Tracing
     from server.turns import TurnEngine
@@ -58,7 +60,12 @@ class Service:
     verify: "Verify | None"
     scrub: "Scrub"
 
-    async def take_opinion(self, session_id: UUID, message_id: UUID, given: "FeedbackRequest") -> bool:
+    async def search(self, query: str, scope: Scope, limit: int) -> list[Passage]:
+        """Return the passages nearest to what a reader typed, best first. Raises the errors of `graph.errors`."""
+        query = composed(await self.scrub.text(query, MESSAGE_LIMIT))
+        return await self.retriever.search(query, scope=scope, limit=limit)
+
+    async def take_opinion(self, session_id: UUID, message_id: UUID, given: FeedbackRequest) -> bool:
         """Keep what a reader thinks of an answer and tell its trace; false when the session has no such answer."""
         given = await self.scrub.opinion(given)
         stored = await self.feedback.put(session_id, message_id, given.rating, given.reason, given.note)

@@ -103,6 +103,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     cors_origins: Origins = ("http://localhost:3000", "http://127.0.0.1:3000")
     chatkit: bool = False
+    mcp: bool = False
     admin_token: SecretStr | None = None
 
     # Limits; 0 turns one off.

@@ -24,10 +24,17 @@ async def _service(request: Request) -> Service:
 ServiceDep = Annotated[Service, Depends(_service)]
 
 
-async def _token(bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
+async def _given(bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str | None:
+    return bearer.credentials if bearer else None
+
+
+BearerDep = Annotated[str | None, Depends(_given)]
+
+
+async def _token(bearer: BearerDep) -> str:
     if bearer is None:
         raise Unauthorized()
-    return bearer.credentials
+    return bearer
 
 
 TokenDep = Annotated[str, Depends(_token)]

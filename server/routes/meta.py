@@ -26,7 +26,7 @@ SCRUBBED = Notice(
 async def config(service: ServiceDep) -> Config:
     """Tell a client what it may send, and its readers what they should know."""
     settings = service.settings
-    optional = {"chatkit": settings.chatkit, "proof": service.verify is not None}
+    optional = {"chatkit": settings.chatkit, "mcp": settings.mcp, "proof": service.verify is not None}
     return Config(
         version=version("citeside"),
         features=(*FEATURES, *(name for name, on in optional.items() if on)),

@@ -1,20 +1,21 @@
 """Every route of the application with requests that work, for tests of whom they let in and what they tell."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fastapi import FastAPI
 
-Kind = Literal["public", "own", "theirs"]
+Kind = Literal["public", "optional", "own", "theirs"]
 
 
 @dataclass(frozen=True)
 class Request:
     """A request that a reader makes; names in braces stand for ids of a conversation of theirs.
 
-    `public`: needs no session. `own`: is about whoever asks. `theirs`: names something that belongs to a session, and
-    that another session is told does not exist, with the `unknown` status.
+    `public`: needs no session. `optional`: neither, but a token that is sent must open one. `own`: is about whoever
+    asks. `theirs`: names something that belongs to a session, and that another session is told does not exist, with
+    the `unknown` status. `called` tells apart requests of one route.
     """
 
     method: str
@@ -23,12 +24,14 @@ class Request:
     body: dict[str, Any] | None = None
     query: str = ""
     unknown: int = 404
+    called: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """What a table calls it: the route, and what is told apart by the body or the query."""
-        told = (self.body or {}).get("type") or ", ".join(key for key, value in (self.body or {}).items() if _id(value))
-        return " ".join(filter(None, (self.method, self.route + self.query, told)))
+        named = self.called or ", ".join(key for key, value in (self.body or {}).items() if _id(value))
+        return f"{self.method} {self.route}{self.query} {named}".rstrip()
 
     def filled(self, ids: dict[str, str]) -> tuple[str, dict[str, Any] | None]:
         """Return path and body with the ids in place."""
@@ -54,7 +57,17 @@ INPUT = {"content": [{"type": "input_text", "text": "Why?"}], "attachments": [],
 def element(kind: str, /, **params: Any) -> Request:
     """Return a request of ChatKit's element; where it names nothing, it is about whoever asks."""
     names_something = "_id}" in str(params)
-    return Request("POST", "/chatkit", "theirs" if names_something else "own", {"type": kind, "params": params})
+    return Request(
+        "POST", "/chatkit", "theirs" if names_something else "own", {"type": kind, "params": params}, called=kind
+    )
+
+
+def tool(name: str, **arguments: Any) -> Request:
+    """Return a call of a tool by a client of the Model Context Protocol."""
+    params = {"name": name, "arguments": arguments}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    accepted = {"Accept": "application/json, text/event-stream"}
+    return Request("POST", "/mcp", "optional", body, called=name, headers=accepted)
 
 
 REQUESTS = (
@@ -92,6 +105,9 @@ REQUESTS = (
     element("threads.add_user_message", thread_id="{thread_id}", input=INPUT),
     element("threads.retry_after_item", thread_id="{thread_id}", item_id="{user_message_id}"),
     element("items.list", thread_id="{thread_id}"),
+    tool("search_docs", query="expiry"),
+    tool("get_page", page="sessions"),
+    tool("ask_docs", question="How long does a session last?"),
     element("items.feedback", thread_id="{thread_id}", item_ids=["{message_id}"], kind="positive"),
 )
 

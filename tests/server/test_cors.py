@@ -37,7 +37,7 @@ ASKS = {"authorization", "content-type", "last-event-id"}
 @pytest.fixture(scope="module")
 async def service_and_client(settings: Settings) -> AsyncIterator[tuple[Service, httpx.AsyncClient]]:
     opening = partial(open_service, answerers=answerers(Scripted()), retriever=KnownPassages())
-    app = create_app(settings.model_copy(update={"chatkit": True}), opening=opening)
+    app = create_app(settings.model_copy(update={"chatkit": True, "mcp": True}), opening=opening)
     async with in_process(app) as client:
         yield app.state.service, client
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import httpx
+import httpx2
 import psutil
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from server.cli.serve import running_server
 from tests.server.http import parse
@@ -27,8 +30,10 @@ def _command(data_dir: Path, *words: str) -> list[str]:
 
 
 @contextmanager
-def _serving(data_dir: Path, database_url: str, log: IO[bytes]) -> Iterator[tuple[psutil.Process, httpx.Client]]:
-    env = os.environ | {"DATABASE_URL": database_url, "QDRANT_URL": NOWHERE}
+def _serving(
+    data_dir: Path, database_url: str, log: IO[bytes], **more: str
+) -> Iterator[tuple[psutil.Process, httpx.Client]]:
+    env = os.environ | {"DATABASE_URL": database_url, "QDRANT_URL": NOWHERE} | more
     process = subprocess.Popen(_command(data_dir, "--workers", "2"), env=env, stdout=log, stderr=log)
     try:
         while not (url := running_server(data_dir)):
@@ -93,6 +98,22 @@ def _asked_anew(client: httpx.Client, times: int) -> Iterator[int]:
     for _ in range(times):
         with httpx.Client(base_url=client.base_url, headers=client.headers, timeout=30) as anew:
             yield _ask(anew, selected_text=TEXT).status_code
+
+
+@pytest.mark.anyio
+async def test_a_client_of_the_tools_need_not_stay_with_one_worker(tmp_path: Path, database_url: str) -> None:
+    with (
+        (tmp_path / "log").open("wb") as log,
+        _serving(tmp_path / "data", database_url, log, CITESIDE_MCP="true") as (_, http),
+    ):
+        for mode in ("auto", "legacy"):
+            each_time_anew = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0), timeout=30)
+            transport = streamable_http_client(str(http.base_url.join("/mcp")), http_client=each_time_anew)
+            async with each_time_anew, Client(transport, mode=mode) as client:
+                for _ in range(6):
+                    asked = {"question": "How many pages does a notebook hold?", "selected_text": TEXT}
+                    result = await client.call_tool("ask_docs", asked)
+                    assert result.structured_content and "500 pages" in result.structured_content["answer"]
 
 
 def _again(client: httpx.Client, path: str) -> str | None:

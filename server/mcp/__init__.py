@@ -1,0 +1,1 @@
+"""Offers the documentation to programs that speak the Model Context Protocol: its search, its pages, and answers."""
