@@ -67,15 +67,13 @@ def asked_kind(question: str) -> MissingKind:
     """Return the kind of fact that `question` asks for; `fact` when it cannot be told."""
     asked = _INDIRECT.sub("", question, count=1)
     found = [(m.start(), kind) for kind, words in _WORDS.items() if (m := re.search(words, asked, re.IGNORECASE))]
-    asking = min(found, key=lambda at: at[0])[1] if found else "fact"
+    asking: MissingKind = min(found, key=lambda at: at[0])[1] if found else "fact"
     if asking not in _OPEN:
         return asking
     for kind, subject in _SUBJECTS.items():
         if re.search(subject, asked, re.IGNORECASE):
             return kind
-    if asking == "fact" and defined_in(question):
-        return "definition"
-    return asking
+    return "definition" if asking == "fact" and defined_in(question) else asking
 
 
 def defined_in(question: str) -> str | None:

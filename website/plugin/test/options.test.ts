@@ -22,6 +22,7 @@ describe('options', () => {
     expect(check({apiUrl: 'https://api.test/', shortcut: 'Shift+Mod+K', disabledRoutes: ['docs/api/']})).toEqual({
       apiUrl: 'https://api.test',
       ui: 'builtin',
+      llmsTxt: true,
       shortcut: 'mod+shift+k',
       starters: [],
       labels: {},

@@ -1,4 +1,5 @@
-// The Docusaurus plugin: checks its options, puts the launcher on every page, and the panel where a theme's parts are found.
+// The Docusaurus plugin: checks its options, puts the launcher on every page, the panel where a theme's parts
+// are found, and llms.txt beside the built pages.
 
 import {existsSync} from 'node:fs';
 import {readFile} from 'node:fs/promises';
@@ -7,6 +8,7 @@ import path from 'node:path';
 import {codeTranslationLocalesToTry} from '@docusaurus/theme-translations';
 import type {LoadContext, OptionValidationContext, Plugin, SwizzleConfig} from '@docusaurus/types';
 
+import {writeLlmsTxt} from './llms';
 import {type Options, type Settings, schema} from './options';
 
 export type {Options} from './options';
@@ -16,7 +18,7 @@ const PACKAGE = path.join(__dirname, '..', '..');
 const FRONT_END = {builtin: 'page', chatkit: 'chatkit'};
 const ADDRESS_MISSING = `${NAME}: no apiUrl. Set the environment variable CITESIDE_API_URL to the address of your Citeside server and pass it on: apiUrl: process.env.CITESIDE_API_URL`;
 
-export default function citeside(context: LoadContext, {id: _, ui, ...options}: Settings): Plugin {
+export default function citeside(context: LoadContext, {id: _, ui, llmsTxt, ...options}: Settings): Plugin {
   if (!options.apiUrl) {
     return {name: NAME};
   }
@@ -31,6 +33,7 @@ export default function citeside(context: LoadContext, {id: _, ui, ...options}: 
     // Where `docusaurus write-translations` looks for texts, besides the theme.
     getPathsToWatch: () => [`${PACKAGE.split(path.sep).join('/')}/lib/page/*.js`],
     getDefaultCodeTranslationMessages: () => messages(context.i18n.currentLocale),
+    ...(llmsTxt && {postBuild: writeLlmsTxt}),
   };
 }
 

@@ -6,16 +6,17 @@ import type {PanelOptions} from '../page/options';
 
 const REGISTER = 'https://platform.openai.com/settings/organization/security/domain-allowlist';
 
-/** Which front end a site is built with; its pages need not be told. */
-interface FrontEnd {
+/** What a site is built with; its pages need not be told. */
+interface Build {
   ui: 'builtin' | 'chatkit';
+  llmsTxt: boolean;
 }
 
 /** What a site writes into its configuration. */
-export type Options = Partial<PanelOptions & FrontEnd>;
+export type Options = Partial<PanelOptions & Build>;
 
 /** Checked options; without `apiUrl` the plugin is off. */
-export type Settings = Omit<PanelOptions, 'apiUrl'> & FrontEnd & {id: string; apiUrl?: string};
+export type Settings = Omit<PanelOptions, 'apiUrl'> & Build & {id: string; apiUrl?: string};
 
 const MODIFIERS = ['mod', 'alt', 'shift'];
 
@@ -32,6 +33,7 @@ export const schema = Joi.object<Settings>({
       `"domainKey" is required with ui: 'chatkit'. OpenAI gives it to a domain that is registered at ${REGISTER}; ` +
       'on localhost any text does, for example "localhost"',
   }),
+  llmsTxt: Joi.boolean().default(true),
   shortcut: Joi.alternatives(Joi.string().custom(shortcut), Joi.valid(false))
     .default('mod+i')
     .messages({
