@@ -27,7 +27,7 @@ class SearchDocs(Frozen):
 
 
 class GetPage(Frozen):
-    """Return the text of one page of the documentation as Markdown, with the anchor behind each heading."""
+    """Return the text of one page of the documentation with Markdown headings, the anchor behind each."""
 
     page: Line = Field(description="The page's URL, or its path below the site's base URL, such as docs/install.")
 
