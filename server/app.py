@@ -116,7 +116,7 @@ class CitesideAPI(FastAPI):
             allow_origins=self.origins,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=("authorization", "content-type", "last-event-id", *self.headers),
-            expose_headers=("Retry-After", "Citeside-Turn-Id"),
+            expose_headers=("Retry-After", "Citeside-Turn-Id", "X-Request-Id"),
             max_age=7200,
         )
         return RequestLog(KnownOrigins(cors, self.origins))

@@ -2,23 +2,45 @@
 
 import json
 import logging
+import re
 import sys
 import threading
 import time
 from collections.abc import Iterator, MutableMapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
+from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graph.errors import CitesideError
+from persistence.ids import new_id
 
 _OWN = ("server", "persistence", "graph", "evals")
 _PLAIN_SPOKEN = (*_OWN, "uvicorn")
 """Loggers whose messages are known to hold no words of a reader, at least in their first line."""
 _ROOT = str(Path(__file__).parents[1])
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(slots=True)
+class Request:
+    """The request that is being answered, for whoever writes or counts something on its behalf."""
+
+    id: str
+    problem: str | None = None
+    """The code of the problem it was answered with."""
+
+
+REQUEST: ContextVar[Request | None] = ContextVar("citeside_request", default=None)
+"""The request at hand; a turn that it began keeps it to its end."""
+
+TURN_ID: ContextVar[UUID | None] = ContextVar("citeside_turn_id", default=None)
+"""The turn whose graph is running."""
 
 
 class Log(logging.LoggerAdapter[logging.Logger]):
@@ -51,8 +73,12 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": _said(record),
-            **getattr(record, "fields", {}),
         }
+        if request := REQUEST.get():
+            line["request_id"] = request.id
+        if turn_id := TURN_ID.get():
+            line["turn_id"] = turn_id
+        line |= getattr(record, "fields", {})
         if not _is_of(record, _PLAIN_SPOKEN):
             line["by"] = f"{record.module}:{record.lineno} {record.funcName}"
         if record.exc_info and (error := record.exc_info[1]):
@@ -106,7 +132,8 @@ def configure_logs() -> None:
 
 
 class RequestLog:
-    """Writes one line a request, in place of uvicorn's access log, and keeps exceptions from uvicorn's.
+    """Gives each request an id and writes one line for it, in place of uvicorn's access log; exceptions are kept from
+    uvicorn's.
 
     The route's template is written, not the path: ids of readers and their search words stand in paths and queries.
     An exception was answered further in; uvicorn would only print its message.
@@ -121,6 +148,7 @@ class RequestLog:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         began = time.perf_counter()
+        request = Request(_request_id(scope))
         fields: dict[str, Any] = {"method": scope["method"]}
 
         async def noting(message: Message) -> None:
@@ -129,13 +157,26 @@ class RequestLog:
                 headers = dict(message["headers"])
                 if turn_id := headers.get(b"citeside-turn-id"):
                     fields["turn_id"] = turn_id.decode()
+                message["headers"] = [*message["headers"], (b"x-request-id", request.id.encode())]
             await send(message)
 
         failed = None
+        here = REQUEST.set(request)
         try:
             await self.app(scope, receive, noting)
         except Exception as error:
             failed = error
         fields["route"] = getattr(scope.get("route"), "path", None)
+        if request.problem:
+            fields["code"] = request.problem
         fields["ms"] = round((time.perf_counter() - began) * 1e3, 1)
         self.log.log(logging.ERROR if failed else logging.INFO, "request", exc_info=failed, **fields)
+        REQUEST.reset(here)
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the id that a proxy gave the request, if it looks like one, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return value.decode()
+    return new_id().hex

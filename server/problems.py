@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from graph.errors import CitesideError
 from server.document import PROBLEM
-from server.logs import log_for
+from server.logs import REQUEST, log_for
 
 log = log_for(__name__)
 
@@ -68,8 +68,8 @@ def not_found(what: str) -> Problem:
 
 
 def problem_body(problem: Problem) -> dict[str, Any]:
-    """Return what is told of a problem."""
-    return {
+    """Return what is told of a problem, with the id of the request it answers."""
+    body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status_code).phrase,
         "status": problem.status_code,
@@ -77,6 +77,10 @@ def problem_body(problem: Problem) -> dict[str, Any]:
         "detail": problem.detail,
         **problem.members,
     }
+    if request := REQUEST.get():
+        request.problem = problem.code
+        body["request_id"] = request.id
+    return body
 
 
 def respond(problem: Problem) -> JSONResponse:

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
+from contextvars import Context, copy_context
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
@@ -43,7 +44,7 @@ from persistence.turns import (
 )
 from server.ahead import SearchAhead
 from server.limits import Asker, Tariff, refusal
-from server.logs import log_for
+from server.logs import TURN_ID, log_for
 from server.mirrors import TICK, Mirrors
 from server.problems import Problem, Unauthorized, failure, not_found
 from server.pruning import Pruning
@@ -292,7 +293,9 @@ class TurnEngine:
         notices = scrubbed_notices(asked)
         transcript = Transcript(opened, Preface(mode=told.mode, label=told.label, notices=notices))
         trace = self._trace(ids.thread_id, ids.message_id)
-        work = asyncio.create_task(run_turn(self._graph, question, transcript.emit, trace))
+        context = copy_context()
+        context.run(TURN_ID.set, ids.turn_id)
+        work = asyncio.create_task(run_turn(self._graph, question, transcript.emit, trace), context=context)
         return _Begun(question, transcript, work)
 
     def _launch(self, started: Started, begun: _Begun) -> None:
@@ -304,7 +307,7 @@ class TurnEngine:
         # No task waits for the graph's: each turn would be two, and one would have nothing to do until the end.
         run.work.add_done_callback(partial(self._see_off, run))
         if self._ticker is None or self._ticker.done():
-            self._ticker = asyncio.create_task(self._keep_alive())
+            self._ticker = asyncio.create_task(self._keep_alive(), context=Context())  # it serves no request of its own
 
     def _see_off(self, run: Run, _: asyncio.Task[Answer]) -> None:
         task = asyncio.create_task(self._end(run))

@@ -416,6 +416,7 @@ async def test_without_its_index_the_server_says_so_and_not_where_it_is(settings
             "detail": "The documentation cannot be searched. Try again in a moment.",
             "retry_after": 5,
             "turn_id": answer.headers["citeside-turn-id"],
+            "request_id": answer.headers["x-request-id"],
         }
         search = await reader.request("GET", "/search?q=sessions")
         assert (search.status_code, search.json()["code"]) == (503, "index_unavailable")
