@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
@@ -196,6 +196,15 @@ class _Stateless(asyncpg.Connection):
         return ""
 
 
+class PoolState(NamedTuple):
+    """How many connections there are and may be, and how many callers wait for one."""
+
+    busy: int
+    idle: int
+    limit: int
+    waiting: int
+
+
 class Database:
     """A pool of connections whose every call has a deadline and fails with an error of ours.
 
@@ -206,8 +215,14 @@ class Database:
     def __init__(self, pool: asyncpg.Pool, url: str, revive: Callable[[], Awaitable[None]] | None):
         self._pool = pool
         self._revive = revive
+        self._waiting = 0
         self.url = url
         """Where this database is, for `migrate`; holds a password."""
+
+    def pool_state(self) -> PoolState:
+        """Return what the pool knows of itself, without asking the server."""
+        idle = self._pool.get_idle_size()
+        return PoolState(self._pool.get_size() - idle, idle, self._pool.get_max_size(), self._waiting)
 
     async def fetch(self, sql: str, *args: Any, idempotent: bool = False) -> list[asyncpg.Record]:
         """Return all rows; see `_call` for `idempotent` and errors."""
@@ -246,6 +261,7 @@ class Database:
                     return await self._send(method, sql, args)
 
     async def _send(self, method: str, sql: str, args: Any) -> Any:
+        self._waiting += 1
         try:
             connection = await self._pool.acquire(timeout=POOL_WAIT_S)
         except TimeoutError as error:
@@ -254,6 +270,8 @@ class Database:
                     f"all {POOL_SIZE} connections to Postgres were busy for {POOL_WAIT_S:.0f} s; try again shortly"
                 ) from error
             raise
+        finally:
+            self._waiting -= 1
         try:
             return await getattr(connection, method)(sql, *args)
         finally:

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from traceback import walk_tb
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graph.errors import CitesideError
 from persistence.ids import new_id
+
+if TYPE_CHECKING:
+    from server.metrics import Meters
 
 _OWN = ("server", "persistence", "graph", "evals")
 _PLAIN_SPOKEN = (*_OWN, "uvicorn")
@@ -132,8 +135,8 @@ def configure_logs() -> None:
 
 
 class RequestLog:
-    """Gives each request an id and writes one line for it, in place of uvicorn's access log; exceptions are kept from
-    uvicorn's.
+    """Gives each request an id, counts it and writes one line for it, in place of uvicorn's access log; exceptions are
+    kept from uvicorn's.
 
     The route's template is written, not the path: ids of readers and their search words stand in paths and queries.
     An exception was answered further in; uvicorn would only print its message.
@@ -147,14 +150,20 @@ class RequestLog:
         """Pass a request on and write its line when its answer is complete."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        meters: Meters = scope["app"].state.service.meters
         began = time.perf_counter()
         request = Request(_request_id(scope))
         fields: dict[str, Any] = {"method": scope["method"]}
+        answered_after, streams = 0.0, False
 
         async def noting(message: Message) -> None:
+            nonlocal answered_after, streams
             if message["type"] == "http.response.start":
+                answered_after = time.perf_counter() - began
                 fields["status"] = message["status"]
                 headers = dict(message["headers"])
+                if streams := headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+                    meters.streams.inc()
                 if turn_id := headers.get(b"citeside-turn-id"):
                     fields["turn_id"] = turn_id.decode()
                 message["headers"] = [*message["headers"], (b"x-request-id", request.id.encode())]
@@ -166,10 +175,16 @@ class RequestLog:
             await self.app(scope, receive, noting)
         except Exception as error:
             failed = error
+        took = time.perf_counter() - began
+        if streams:
+            meters.streams.dec()
         fields["route"] = getattr(scope.get("route"), "path", None)
+        meters.answered(
+            fields["method"], fields["route"], fields.get("status"), answered_after or took, request.problem
+        )
         if request.problem:
             fields["code"] = request.problem
-        fields["ms"] = round((time.perf_counter() - began) * 1e3, 1)
+        fields["ms"] = round(took * 1e3, 1)
         self.log.log(logging.ERROR if failed else logging.INFO, "request", exc_info=failed, **fields)
         REQUEST.reset(here)
 

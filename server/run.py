@@ -109,6 +109,15 @@ def outcome(run: Run) -> tuple[Answer | None, Ending]:
     return None, Ending("failed", code)
 
 
+def told(run: Run, ending: Ending) -> Ending:
+    """Return how the turn ended for its readers: where the store said otherwise, or another attempt took over, not as
+    its graph ended."""
+    if run.transcript.end is None:
+        return Ending("interrupted", "interrupted") if run.transcript.lost else ending
+    _, end = run.transcript.end
+    return Ending(end.status, end.code)
+
+
 def last_words(run: Run, answer: Answer | None, ending: Ending) -> Message:
     """Return the message of a turn that ended, complete or not; the store knows better when it was created."""
     metadata = run.transcript.preface.metadata()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from persistence.embeddings import Embedder
     from persistence.index import PassageIndex
     from server.limits import Tariff
+    from server.metrics import Meters
     from server.models import Answerers
     from server.proofs import Verify
     from server.scrub import Scrub
@@ -59,6 +60,7 @@ class Service:
     addresses: Addresses
     verify: "Verify | None"
     scrub: "Scrub"
+    meters: "Meters"
 
     async def search(self, query: str, scope: Scope, limit: int) -> list[Passage]:
         """Return the passages nearest to what a reader typed, best first. Raises the errors of `graph.errors`."""
@@ -97,18 +99,24 @@ async def open_service(
         from persistence.embeddings import NoEmbedder
         from server.ahead import SearchAhead
         from server.limits import open_tariff
+        from server.metrics import TimedRetriever, open_meters
         from server.proofs import open_verify
         from server.pruning import Pruning
         from server.scrub import open_scrub
         from server.tracing import open_tracing
         from server.turns import open_engine
 
-        searched = SearchAhead(retriever or index)
+        meters = stack.enter_context(open_meters())
+        searched = SearchAhead(TimedRetriever(retriever or index, meters))
         graph = compose_graph(chosen, searched, keywords_only=isinstance(embedder, NoEmbedder))
         turns, messages = Turns(database), Messages(database)
         tariff = open_tariff(settings, chosen.model_name)
         scrub, pruning = open_scrub(settings), Pruning(Retention(database), settings.retention_days)
         tracing = await stack.enter_async_context(open_tracing(settings))
+        engine = await stack.enter_async_context(
+            open_engine(graph, turns, messages, searched, tariff, tracing.trace, meters, scrub, pruning)
+        )
+        await stack.enter_async_context(meters.watching(database))
         yield Service(
             settings=settings,
             sessions=Sessions(database),
@@ -121,15 +129,14 @@ async def open_service(
             retriever=searched,
             answerers=chosen,
             graph=graph,
-            engine=await stack.enter_async_context(
-                open_engine(graph, turns, messages, searched, tariff, tracing.trace, scrub, pruning)
-            ),
+            engine=engine,
             tracing=tracing,
             limits=Limits(database),
             tariff=tariff,
             addresses=Addresses(settings.trusted_proxies, database.url),
             verify=open_verify(settings.verify),
             scrub=scrub,
+            meters=meters,
         )
 
 

@@ -105,7 +105,8 @@ class Transcript:
         """
         self._end_step()
         match event:
-            case Status():
+            case Status(step=step):
+                self.reached(step)
                 self._step = asyncio.get_running_loop().call_later(STATUS_AFTER, self._tell, event)
                 return
             case Delta(text=text):

@@ -45,11 +45,12 @@ from persistence.turns import (
 from server.ahead import SearchAhead
 from server.limits import Asker, Tariff, refusal
 from server.logs import TURN_ID, log_for
+from server.metrics import Meters
 from server.mirrors import TICK, Mirrors
 from server.problems import Problem, Unauthorized, failure, not_found
 from server.pruning import Pruning
 from server.requests import ChatRequest, StoredRequest
-from server.run import Ending, Question, Run, last_words, outcome, question_of
+from server.run import Ending, Question, Run, last_words, outcome, question_of, told
 from server.scrub import Scrub, scrubbed_notices
 from server.transcript import Cursor, Sent, Transcript
 from server.wire import End, MessageGiven, TurnOpened
@@ -89,6 +90,7 @@ class TurnEngine:
         search: SearchAhead,
         tariff: Tariff,
         trace: Trace,
+        meters: Meters,
         scrub: Scrub,
         pruning: Pruning,
     ) -> None:
@@ -100,6 +102,7 @@ class TurnEngine:
         self._turns = turns
         self._messages = messages
         self._trace = trace
+        self._meters = meters
         self._worker = f"{os.getpid()}-{new_id().hex[-12:]}"
         self._runs: dict[UUID, Run] = {}
         self._mirrors = Mirrors(turns, messages)
@@ -304,6 +307,7 @@ class TurnEngine:
             former.stop(Ending("interrupted", "interrupted"))
         self._runs[started.turn_id] = run
         self._open.add(run)
+        self._meters.running.inc()
         # No task waits for the graph's: each turn would be two, and one would have nothing to do until the end.
         run.work.add_done_callback(partial(self._see_off, run))
         if self._ticker is None or self._ticker.done():
@@ -318,9 +322,10 @@ class TurnEngine:
         """Store how the turn ended, and let its readers go, whatever happens."""
         answer, ending = None, Ending("failed", "internal")
         try:
-            answer, ending = outcome(run)
             run.transcript.reached("end")
+            answer, ending = outcome(run)
             await self._settle(run, last_words(run, answer, ending), answer)
+            run.transcript.reached("stored")
         except Exception as error:
             code = error.code if isinstance(error, StoreUnavailable) else "internal"
             log.error("turn not stored", turn_id=run.started.turn_id, exc_info=error)
@@ -329,19 +334,22 @@ class TurnEngine:
             if self._runs.get(run.started.turn_id) is run:  # readers that follow it keep the transcript
                 del self._runs[run.started.turn_id]
             self._open.discard(run)
+            self._meters.running.dec()
             run.ended.set_result(None)
             if not self._closing:
                 self._pruning.turn_ended()
+        ending, mode, timings = told(run, ending), run.transcript.opened.mode, run.transcript.timings
+        self._meters.turn_ended(mode, *ending, timings, answer)
         log.info(
             "turn ended",
             turn_id=run.started.turn_id,
             session_id=run.started.session_id,
-            mode=run.transcript.opened.mode,
+            mode=mode,
             status=ending.status,
             code=ending.code,
             length=len(run.transcript.text),
             injection_suspected=answer.injection_suspected if answer else (),
-            timings=run.transcript.timings,
+            timings=timings,
         )
 
     async def _settle(self, run: Run, message: Message, answer: Answer | None) -> None:
@@ -387,18 +395,24 @@ class TurnEngine:
     async def _keep_alive(self) -> None:
         """Tell the store four times a second what the running turns said, and stop those that it wants stopped or that
         take too long."""
+        kept = time.monotonic()
         while self._runs:
             await asyncio.sleep(TICK)
             for run in self._runs.values():
                 if run.age > LONGEST_TURN:
                     run.stop(Ending("failed", "timeout"))
             async with self._telling:
+                looked = time.monotonic()
                 beats = {run: run.beat() for run in self._runs.values() if not run.ending}
                 try:
                     replies = await self._turns.renew(self._worker, list(beats.values()))
                 except Exception as error:  # without this task every lease would run out, so nothing may end it
                     log.warning("turns not renewed", turns=len(beats), exc_info=error)
+                    self._meters.flush_failed()
                 else:
+                    now = time.monotonic()
+                    self._meters.flushed(now - looked, now - kept)
+                    kept = looked
                     for run, beat in beats.items():
                         run.heard(beat, replies[beat.turn_id])
 
@@ -411,11 +425,12 @@ async def open_engine(
     search: SearchAhead,
     tariff: Tariff,
     trace: Trace,
+    meters: Meters,
     scrub: Scrub,
     pruning: Pruning,
 ) -> AsyncIterator[TurnEngine]:
     """Give an engine, and wait at the end for the turns that still run."""
-    engine = TurnEngine(graph, turns, messages, search, tariff, trace, scrub, pruning)
+    engine = TurnEngine(graph, turns, messages, search, tariff, trace, meters, scrub, pruning)
     try:
         yield engine
     finally:

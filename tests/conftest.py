@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-WELL_KNOWN = ("OPENAI_", "DATABASE_URL", "QDRANT_", "LANGSMITH_", "LANGCHAIN_", "CITESIDE_")
+WELL_KNOWN = ("OPENAI_", "DATABASE_URL", "QDRANT_", "LANGSMITH_", "LANGCHAIN_", "OTEL_", "PROMETHEUS_", "CITESIDE_")
 
 
 @pytest.fixture(scope="session", autouse=True)

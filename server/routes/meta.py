@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from importlib.metadata import version
+from secrets import compare_digest
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from graph.types import Notice
 from server.document import problems
-from server.problems import failure
+from server.problems import Problem, failure
 from server.requests import ChatRequest
-from server.routes.deps import ServiceDep
+from server.routes.deps import BearerDep, ServiceDep
 from server.service import Service
 from server.wire import Config, Limits, Ready
 
@@ -63,3 +64,19 @@ async def readyz(service: ServiceDep) -> Ready:
     if manifest is None or not manifest.is_read_by(service.embedder.name):
         raise failure("index_missing")
     return Ready(passages=manifest.passages, model=service.answerers.model_name)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def metrics(service: ServiceDep, bearer: BearerDep) -> Response:
+    """Tell Prometheus what this server has done, if it sends the admin token.
+
+    Without such a token nobody is told, not even this machine: what comes through a proxy on it looks the same.
+    """
+    wanted = service.settings.admin_token
+    if wanted is None:
+        raise Problem(403, "metrics_off", "Metrics are served once CITESIDE_ADMIN_TOKEN is set.")
+    if bearer is None or not compare_digest(bearer.encode(), wanted.get_secret_value().encode()):
+        problem = Problem(401, "admin_token_required", "Send CITESIDE_ADMIN_TOKEN as Authorization: Bearer.")
+        problem.headers = {"WWW-Authenticate": "Bearer"}
+        raise problem
+    return Response(await service.meters.text(service.index), media_type=service.meters.content_type)
