@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -148,9 +149,17 @@ def _supervise(settings: "Settings", listening: socket.socket, workers: int) -> 
     configure_logs()
     config = _config(partial(_application, settings, _url(listening), _tell), workers)
     supervisor = Multiprocess(config, sockets=[listening])
-    with _forgotten(settings.data_dir, _url(listening)):
+    with _forgotten(settings.data_dir, _url(listening)), _counted_together():
         supervisor.run()
     return 1 if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes) else 0
+
+
+@contextmanager
+def _counted_together() -> Iterator[None]:
+    """Give the workers a folder to count in, for a scrape reaches one of them and means them all."""
+    with TemporaryDirectory(prefix="citeside-metrics-") as folder:
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
+        yield
 
 
 def _config(application: "partial[FastAPI]", workers: int = 1) -> "uvicorn.Config":

@@ -46,13 +46,18 @@ async def reader(guarded: Settings, model: Scripted) -> AsyncIterator[Reader]:
 
 
 async def scrape(client: httpx.AsyncClient) -> Samples:
-    """Return every sample by its name and labels, as Prometheus reads them."""
+    """Ask for the metrics as Prometheus does."""
     answer = await client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return samples_of(answer.text)
+
+
+def samples_of(text: str) -> Samples:
+    """Return every sample by its name and labels, as Prometheus reads them."""
     return {
         sample.name + "".join(f"{{{name}={value}}}" for name, value in sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(answer.text)
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
 

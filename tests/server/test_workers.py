@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from server.cli.serve import running_server
 from tests.server.http import parse
+from tests.server.test_metrics import TOKEN, named, samples_of
 
 TEXT = "A notebook holds at most 500 pages. Pages beyond that are archived after 30 days."
 NOWHERE = "http://127.0.0.1:9"
@@ -33,7 +34,8 @@ def _command(data_dir: Path, *words: str) -> list[str]:
 def _serving(
     data_dir: Path, database_url: str, log: IO[bytes], **more: str
 ) -> Iterator[tuple[psutil.Process, httpx.Client]]:
-    env = os.environ | {"DATABASE_URL": database_url, "QDRANT_URL": NOWHERE} | more
+    env = os.environ | {"DATABASE_URL": database_url, "QDRANT_URL": NOWHERE, "CITESIDE_ADMIN_TOKEN": TOKEN} | more
+    env["TMPDIR"] = str(data_dir.parent)
     process = subprocess.Popen(_command(data_dir, "--workers", "2"), env=env, stdout=log, stderr=log)
     try:
         while not (url := running_server(data_dir)):
@@ -114,6 +116,46 @@ async def test_a_client_of_the_tools_need_not_stay_with_one_worker(tmp_path: Pat
                     asked = {"question": "How many pages does a notebook hold?", "selected_text": TEXT}
                     result = await client.call_tool("ask_docs", asked)
                     assert result.structured_content and "500 pages" in result.structured_content["answer"]
+
+
+def _scrape(client: httpx.Client) -> dict[str, float]:
+    headers = {"Authorization": f"Bearer {TOKEN}", "Connection": "close"}  # so that the next meets any worker
+    return samples_of(client.get("/metrics", headers=headers).raise_for_status().text)
+
+
+def test_any_worker_tells_the_numbers_of_all_and_none_runs_backwards(tmp_path: Path, database_url: str) -> None:
+    turns = "citeside_turns_total{code=none}{mode=constrained}{status=completed}"
+    with (tmp_path / "log").open("wb") as log, _serving(tmp_path / "data", database_url, log) as (parent, client):
+        (folder,) = tmp_path.glob("citeside-metrics-*")
+        while _scrape(client)["citeside_workers"] < 2:
+            time.sleep(0.1)
+        for _ in range(12):
+            answer = httpx.post(
+                f"{client.base_url}/chat", headers=client.headers, json={"message": "How many?", "selected_text": TEXT}
+            )
+            assert answer.status_code == 200
+        assert len(list(folder.glob("counter_*.db"))) == 2
+        assert [_scrape(client)[turns] for _ in range(8)] == [12] * 8  # whichever worker answers
+        told = _scrape(client)
+        assert named(told, "citeside_turn_seconds_count") == {"{mode=constrained}": 12}
+        assert told["citeside_database_connections_limit"] == 20
+        files = sorted(file.name for file in folder.iterdir())
+
+        for victim in _workers(parent):
+            os.kill(victim.pid, signal.SIGKILL)
+            for workers_and_connections in [(1, 10), (2, 20)]:  # what the dead one had does not count, until it is back
+                told = {}
+                while (told.get("citeside_workers"), told.get("citeside_database_connections_limit")) != (
+                    workers_and_connections
+                ):
+                    time.sleep(0.05)
+                    with suppress(httpx.TransportError):
+                        told = _scrape(client)
+                        assert told[turns] == 12
+        _ask(client, selected_text=TEXT).raise_for_status()
+        assert _scrape(client)[turns] == 13
+        assert sorted(file.name for file in folder.iterdir()) == files  # the dead left their slots, and nothing else
+    assert not folder.exists()
 
 
 def _again(client: httpx.Client, path: str) -> str | None:
