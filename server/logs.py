@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ _OWN = ("server", "persistence", "graph", "evals")
 _PLAIN_SPOKEN = (*_OWN, "uvicorn")
 """Loggers whose messages are known to hold no words of a reader, at least in their first line."""
 _ROOT = str(Path(__file__).parents[1])
+_TRACE = (b"traceparent", b"tracestate")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -35,6 +36,8 @@ class Request:
     """The request that is being answered, for whoever writes or counts something on its behalf."""
 
     id: str
+    trace: Mapping[str, str]
+    """The W3C headers of the trace it belongs to."""
     problem: str | None = None
     """The code of the problem it was answered with."""
 
@@ -152,7 +155,7 @@ class RequestLog:
             return await self.app(scope, receive, send)
         meters: Meters = scope["app"].state.service.meters
         began = time.perf_counter()
-        request = Request(_request_id(scope))
+        request = _request(scope)
         fields: dict[str, Any] = {"method": scope["method"]}
         answered_after, streams = 0.0, False
 
@@ -189,9 +192,12 @@ class RequestLog:
         REQUEST.reset(here)
 
 
-def _request_id(scope: Scope) -> str:
-    """Return the id that a proxy gave the request, if it looks like one, else a new one."""
+def _request(scope: Scope) -> Request:
+    """Return the request under the id that a proxy gave it, if it looks like one, else under a new one."""
+    request_id, trace = None, {}
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return value.decode()
-    return new_id().hex
+            request_id = value.decode()
+        elif name in _TRACE:
+            trace[name.decode()] = value.decode("latin-1")
+    return Request(request_id or new_id().hex, trace)

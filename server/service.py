@@ -103,6 +103,7 @@ async def open_service(
         from server.proofs import open_verify
         from server.pruning import Pruning
         from server.scrub import open_scrub
+        from server.spans import open_spans
         from server.tracing import open_tracing
         from server.turns import open_engine
 
@@ -113,8 +114,9 @@ async def open_service(
         tariff = open_tariff(settings, chosen.model_name)
         scrub, pruning = open_scrub(settings), Pruning(Retention(database), settings.retention_days)
         tracing = await stack.enter_async_context(open_tracing(settings))
+        spans = await stack.enter_async_context(open_spans(settings, chosen.model_name))
         engine = await stack.enter_async_context(
-            open_engine(graph, turns, messages, searched, tariff, tracing.trace, meters, scrub, pruning)
+            open_engine(graph, turns, messages, searched, tariff, tracing.trace, meters, spans, scrub, pruning)
         )
         await stack.enter_async_context(meters.watching(database))
         yield Service(

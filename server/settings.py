@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     # What is kept of readers, and for how long.
     retention_days: int = Field(default=90, ge=0, le=36_500)
     scrub: Hook | None = None
+    # Where traces go that carry no text. All else about them the SDK reads from OTEL_* itself.
+    otel_endpoint: HttpUrl | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
 
     langsmith_tracing: bool = Field(default=False, validation_alias="LANGSMITH_TRACING")
     langsmith_api_key: SecretStr | None = Field(default=None, validation_alias="LANGSMITH_API_KEY")

@@ -164,9 +164,14 @@ class Transcript:
         if verdict and verdict != self.preface.verdict:
             self.emit(VerdictGiven(verdict=verdict))
 
+    @property
+    def age(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self._began
+
     def reached(self, step: str) -> None:
         """Note how long it took to get to `step`."""
-        self.timings[step] = round(time.perf_counter() - self._began, 4)
+        self.timings[step] = round(self.age, 4)
 
     def close(self, message: Message) -> None:
         """Let the readers go with the answer as it was stored."""

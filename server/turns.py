@@ -52,6 +52,7 @@ from server.pruning import Pruning
 from server.requests import ChatRequest, StoredRequest
 from server.run import Ending, Question, Run, last_words, outcome, question_of, told
 from server.scrub import Scrub, scrubbed_notices
+from server.spans import Spans
 from server.transcript import Cursor, Sent, Transcript
 from server.wire import End, MessageGiven, TurnOpened
 
@@ -91,6 +92,7 @@ class TurnEngine:
         tariff: Tariff,
         trace: Trace,
         meters: Meters,
+        spans: Spans,
         scrub: Scrub,
         pruning: Pruning,
     ) -> None:
@@ -103,6 +105,7 @@ class TurnEngine:
         self._messages = messages
         self._trace = trace
         self._meters = meters
+        self._spans = spans
         self._worker = f"{os.getpid()}-{new_id().hex[-12:]}"
         self._runs: dict[UUID, Run] = {}
         self._mirrors = Mirrors(turns, messages)
@@ -340,6 +343,7 @@ class TurnEngine:
                 self._pruning.turn_ended()
         ending, mode, timings = told(run, ending), run.transcript.opened.mode, run.transcript.timings
         self._meters.turn_ended(mode, *ending, timings, answer)
+        self._spans.turn_ended(run, ending, answer)
         log.info(
             "turn ended",
             turn_id=run.started.turn_id,
@@ -426,11 +430,12 @@ async def open_engine(
     tariff: Tariff,
     trace: Trace,
     meters: Meters,
+    spans: Spans,
     scrub: Scrub,
     pruning: Pruning,
 ) -> AsyncIterator[TurnEngine]:
     """Give an engine, and wait at the end for the turns that still run."""
-    engine = TurnEngine(graph, turns, messages, search, tariff, trace, meters, scrub, pruning)
+    engine = TurnEngine(graph, turns, messages, search, tariff, trace, meters, spans, scrub, pruning)
     try:
         yield engine
     finally:
