@@ -250,7 +250,9 @@ class Meters:
         return await asyncio.to_thread(lambda: generate_latest(_Told([*self._counted(), *_looked_up(manifest, up)])))
 
     def _counted(self) -> Iterable[Metric]:
-        return self._shared.collect() if self._shared else self._own.collect()
+        if self._shared:
+            return self._shared.collect()
+        return [*self._own.collect(), GaugeMetricFamily("citeside_workers", "Workers of this server.", value=1)]
 
 
 class _Told(CollectorRegistry):
