@@ -696,9 +696,12 @@ class Turns:
             ), due as (
                 select w.key, w.starts_at,
                        case unit when 'tokens' then $11::bigint else $12::bigint end - amount as change
-                from own, rows from (jsonb_to_recordset(own.reserved) as (
-                         key text, starts_at timestamptz, unit text, amount bigint)
-                     ) with ordinality as r (key, starts_at, unit, amount, nth)
+                from own, lateral (
+                    select * from rows from (jsonb_to_recordset(own.reserved) as (
+                        key text, starts_at timestamptz, unit text, amount bigint
+                    )) with ordinality as r (key, starts_at, unit, amount, nth)
+                    limit 12
+                ) r
                 join rate_windows w on w.key = r.key and w.starts_at = r.starts_at
                 where $11::bigint is not null
                 order by nth

@@ -48,12 +48,15 @@ async def test_an_answer_comes_in_the_models_pieces() -> None:
         Piece(text="15 "),
         Piece(text="pages 🎉"),
         Piece(text=" [1]"),
-        Piece(finish="stop", tokens=12),
+        Piece(finish="stop", tokens=12, input_tokens=0),
     ]
 
 
 async def test_an_answer_that_hit_the_length_says_so() -> None:
-    assert await answer(Script(["15 pa"], finish="length")) == [Piece(text="15 pa"), Piece(finish="length", tokens=12)]
+    assert await answer(Script(["15 pa"], finish="length")) == [
+        Piece(text="15 pa"),
+        Piece(finish="length", tokens=12, input_tokens=0),
+    ]
 
 
 SAID = r"(failed with \w+|ended without a finish reason|was stopped by a content filter)"
@@ -180,7 +183,7 @@ async def test_claims_are_read_however_a_model_lays_them_out(reply: str) -> None
     script = Script([reply[i : i + 3] for i in range(0, len(reply), 3)])
     async with model(script) as chat_model:
         items = [item async for item in ModelSelectionAnswerer(chat_model, "mock").claims("How many?", "text", [])]
-    assert items == [CLAIM, LACK, Finish(finish="stop", tokens=12)]
+    assert items == [CLAIM, LACK, Finish(finish="stop", tokens=12, input_tokens=0)]
 
 
 async def test_a_claim_is_given_out_as_soon_as_it_is_whole() -> None:
