@@ -26,7 +26,7 @@ from tests.server.doctor.proxy import in_front
 from tests.server.doctor.standing import ORIGIN, Standing
 
 Subject = Machine | Deployment
-SECRET = "hunter2-hunter2"
+SECRET = "hunter2"
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,11 @@ def _model(script: Script) -> Callable[[Standing], AbstractAsyncContextManager[S
 @asynccontextmanager
 async def _unmigrated(standing: Standing) -> AsyncIterator[Subject]:
     yield Machine(standing.but(database_url=await create_database(standing.server_url)), folder=standing.folder)
+
+
+@asynccontextmanager
+async def _not_ingested(standing: Standing) -> AsyncIterator[Subject]:
+    yield Machine(standing.but(data_dir=standing.folder / "not-ingested"), folder=standing.folder)
 
 
 @asynccontextmanager
@@ -202,7 +207,7 @@ BROKEN = (
     Broken(
         "the database's clock is wrong", _skewed, {"migrations": "fail", "database-clock": "fail"}, "citeside migrate"
     ),
-    Broken("nothing was ingested", _set(data_dir="/tmp/citeside-nowhere"), {"index": "fail"}, "Run `citeside ingest`"),
+    Broken("nothing was ingested", _not_ingested, {"index": "fail"}, "Run `citeside ingest`"),
     Broken("another embedding model made the index", _other_index, {"index": "fail"}, "CITESIDE_EMBEDDING_MODEL"),
     Broken(
         "Qdrant is away",

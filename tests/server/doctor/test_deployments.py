@@ -130,7 +130,7 @@ async def test_settings_that_cannot_be_read_are_the_first_finding(good: Standing
         ("--origin", ORIGIN),
         ("--remote-only",),
         ("--url", "ask.example"),
-        ("--url", "https://user:pass@ask.example"),
+        ("--url", "https://user:password@ask.example"),
         ("--url", "https://ask.example", "--origin", "https://docs.example/docs"),
     ],
 )
