@@ -258,6 +258,13 @@ BROKEN = (
     Broken("the proxy cuts the stream", _behind(cuts_after=0.3), {"stream": "fail"}, "proxy_read_timeout"),
     Broken("the proxy strips Last-Event-ID", _behind(strips="last-event-id"), {"resume": "fail"}, "Last-Event-ID"),
     Broken("the server's clock is wrong", _behind(clock_ahead=3_600), {"clock": "fail"}, "NTP"),
+    Broken(
+        "everybody may read the figures", _behind(publishes="/metrics"), {"metrics": "fail"}, "CITESIDE_ADMIN_TOKEN"
+    ),
+    Broken(
+        "the proxy hides headers", _behind(drops="access-control-expose-headers"), {"exposed": "fail"}, "CORS headers"
+    ),
+    Broken("something else answers", _behind(publishes="/healthz"), {"alive": "fail"}, "Let the proxy pass the path"),
     Broken("the certificate has expired", _tls(-1), {"tls": "fail"}, "Renew it"),
     Broken("the certificate is nobody's", _tls(60, trusted=False), {"tls": "fail"}, "Renew it"),
     Broken("the certificate soon expires", _tls(10), {"tls": "warn", "http2": "warn"}, "Renew it"),

@@ -24,6 +24,8 @@ class Meddling:
     `echoes`        allows every origin that asks, beside what the server says
     `leads_on`      answers with a redirect to this address
     `hides`         answers 404 to requests of this method
+    `publishes`     answers 200 at this path by itself
+    `drops`         leaves this header out of answers
     """
 
     upstream: str
@@ -36,6 +38,8 @@ class Meddling:
     echoes: bool = False
     leads_on: str = ""
     hides: str = ""
+    publishes: str = ""
+    drops: str = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one request on, and its answer back."""
@@ -54,6 +58,8 @@ class Meddling:
         length = int(told.get("content-length", "0"))
         if self.leads_on:
             return _say(writer, "308 Permanent Redirect", f"Location: {self.leads_on}")
+        if self.publishes and f" {self.publishes} " in asked:
+            return _say(writer, "200 OK", "Server: meddling")
         if self.hides and asked.startswith(self.hides):
             return _say(writer, "404 Not Found", "Server: meddling")
         if self.largest is not None and length > self.largest:
@@ -78,7 +84,7 @@ class Meddling:
         if self.echoes and origin:
             lines.append(f"Access-Control-Allow-Origin: {origin}")
         chunked = "transfer-encoding: chunked" in map(str.lower, lines)
-        ours = ("connection", "content-length", "transfer-encoding")
+        ours = ("connection", "content-length", "transfer-encoding", self.drops)
         lines = [
             line for line in lines if line.partition(":")[0].lower() not in ours
         ]  # the end of the connection tells
