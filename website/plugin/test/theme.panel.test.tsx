@@ -17,6 +17,7 @@ vi.mock('../src/client', async (original) => ({...(await original<object>()), cr
 vi.mock('../src/theme/Citeside/labels', async () => ({
   label: (name: string, values?: object) => [name, ...Object.values(values ?? {})].join(' '),
   sentence: (code: string) => `sentence of ${code}`,
+  disclosure: ({detail}: {detail: string}) => detail,
 }));
 vi.mock('../src/page/site', () => ({
   options: () => ({apiUrl: 'http://api', starters: ['How to begin?'], labels: {}}),
@@ -58,7 +59,7 @@ function play() {
   const stream = () => (streams.push(new Played()), streams.at(-1)!);
   let threadId: string | null = null;
   const client = {
-    config: vi.fn(async () => ({version: '1', features: [], limits: {message: 30, selected_text: 20_000, metadata: 1, body: 1, turns_per_minute: 10, turns_per_hour: 60}, model: 'm', disclosures: []})),
+    config: vi.fn(async () => ({version: '1', features: [], limits: {message: 30, selected_text: 20_000, metadata: 1, body: 1, turns_per_minute: 10, turns_per_hour: 60}, model: 'm', disclosures: [], retention_days: 0})),
     ask: vi.fn(stream),
     unsettled: vi.fn((): ReturnType<Client['unsettled']> => null),
     settle: vi.fn(),
@@ -346,6 +347,26 @@ it('keeps the quote for follow-ups, tells what is missing, and widens', async ()
   await click('searchAll');
   expect(client.ask.mock.lastCall).toEqual([{message: 'How many?', threadId: 'th', source: {url: 'u', path: 'docs/', title: 't', locale: 'en'}}]);
   expect(host.querySelector('[aria-label=quote]')).toBeNull();
+});
+
+it.each([[true, 0], [false, 1]])('marks in the page what an answer used, unless the server replaced words of the quote (%s)', async (replaced, marked) => {
+  const {client, streams} = play();
+  const config = await client.config();
+  const disclosures: {code: string; detail: string}[] = config.disclosures;
+  disclosures.push({code: 'scrubbed', detail: 'Names are replaced.'});
+  client.config.mockResolvedValue(config);
+  page.mark.mockClear();
+  await opened({quote});
+  await type('How many?');
+  await press('Enter');
+  const verdict = {verdict: 'sufficient' as const, used: [{start: 0, end: 4}], missing: [], widen: []};
+  const notices = replaced ? [{code: 'scrubbed', detail: ''}] : [];
+  streams[0]!.give(turn(), item('1:0', {event: 'verdict', verdict}));
+  await settle();
+  expect(page.mark).not.toHaveBeenCalled();
+  streams[0]!.give(item('1:2', {event: 'message', ...stored, mode: 'constrained', content: 'So', verdict, notices}), end(2), null);
+  await settle();
+  expect(page.mark).toHaveBeenCalledTimes(marked);
 });
 
 it('sends feedback with a reason', async () => {
