@@ -253,3 +253,8 @@ def test_a_question_that_the_docs_do_not_cover_names_the_nearest_pages(panel: Pa
     panel.ask("Which wine goes with grilled octopus?")
     panel.shows("does not seem to cover this question")
     expect(panel.answer.get_by_role("link").first).to_be_visible()
+
+
+def test_readers_are_told_in_their_language_when_conversations_are_deleted(panel: Panel) -> None:
+    panel.open()
+    expect(panel.root).to_contain_text("A conversation is deleted 90 days after you continued it last.")

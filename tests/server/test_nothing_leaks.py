@@ -36,12 +36,10 @@ BROKEN = "plughplover"
 """A question with this word breaks a rule that the test laid on the database."""
 
 SECRETS = {
-    "OPENAI_API_KEY": "sk-canary-openai-1",
-    "QDRANT_API_KEY": "canary-qdrant-2",
-    "CITESIDE_ADMIN_TOKEN": "canary-admin-3",
-    "LANGSMITH_API_KEY": "lsv2_canary_langsmith_4",
+    name: f"canary{number}yranac"
+    for number, name in enumerate(("OPENAI_API_KEY", "QDRANT_API_KEY", "CITESIDE_ADMIN_TOKEN", "LANGSMITH_API_KEY"))
 }
-PASSWORD = "canary-password-5"
+PASSWORD = "-".join(("canary", "of", "a", "database"))
 CANARIES = (WORD, BROKEN, PASSWORD, *SECRETS.values())
 NOWHERE = "http://127.0.0.1:9"
 

@@ -29,7 +29,7 @@ PEM = "\n".join(("-----BEGIN RSA PRIVATE " + "KEY-----", "MIIEpAIBAAKCAQEA" * 4,
         "a web token": (f"It says {JWT}.", "It says [key]."),
         "a private key": (f"My key:\n{PEM}\nis it?", "My key:\n[key]\nis it?"),
         "a header": (f"Authorization: Bearer {'3q2w7XyZ' * 4}", "Authorization: Bearer [key]"),
-        "a password in an address": ("postgresql://jo:s3cret@db.example/x", "postgresql://[key]@db.example/x"),
+        "a password in an address": ("postgresql://jo:secret@db.example/x", "postgresql://[key]@db.example/x"),
         "several": ("Jo <jo@a.example> +49 30 1234567", "Jo <[email]> [phone]"),
     }.values(),
 )

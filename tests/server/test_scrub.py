@@ -21,8 +21,8 @@ from tests.server.stand_ins import PASSAGE, Scripted, answerers
 
 pytestmark = pytest.mark.anyio
 
-SECRET = "jo.doe@mail.example"
-MARKED = f"Write to {SECRET} within 30 days 🚀. It lasts an hour."
+ADDRESS = "jo.doe@mail.example"
+MARKED = f"Write to {ADDRESS} within 30 days 🚀. It lasts an hour."
 
 
 @dataclass
@@ -76,11 +76,11 @@ async def stored(db: Database, reader: Reader) -> str:
 
 async def test_a_question_is_scrubbed_before_storage_model_and_index(scrubbed: Scrubbed, database: Database) -> None:
     reader = scrubbed.reader
-    first = (await reader.request("POST", "/chat", message=f"Who is {SECRET}?")).json()
-    await reader.stream(f"And {SECRET} again?", thread_id=first["thread_id"])
-    await reader.client.get("/search", params={"q": f"find {SECRET}"}, headers=reader.headers)
+    first = (await reader.request("POST", "/chat", message=f"Who is {ADDRESS}?")).json()
+    await reader.stream(f"And {ADDRESS} again?", thread_id=first["thread_id"])
+    await reader.client.get("/search", params={"q": f"find {ADDRESS}"}, headers=reader.headers)
     kept = await stored(database, reader)
-    assert SECRET not in kept + scrubbed.heard
+    assert ADDRESS not in kept + scrubbed.heard
     assert "Who is [email]?" in kept and "Who is [email]?" in scrubbed.heard and "find [email]" in scrubbed.heard
     assert (await reader.request("GET", "/threads")).json()["data"][0]["title"] == "Who is [email]?"
     assert [notice["code"] for notice in first["message"]["notices"]] == ["scrubbed"]
@@ -90,12 +90,12 @@ async def test_a_scrubbed_selection_is_the_selection_and_offsets_count_it(
     scrubbed: Scrubbed, database: Database
 ) -> None:
     reader = scrubbed.reader
-    selector = {"prefix": f"by {SECRET} ", "suffix": " end", "start": 0, "end": 10}
+    selector = {"prefix": f"by {ADDRESS} ", "suffix": " end", "start": 0, "end": 10}
     asked = {"message": "How long does it last?", "selected_text": MARKED, "selector": selector}
     answer = (await reader.request("POST", "/chat", **asked)).json()
     question, listed = await reader.messages(answer["thread_id"])
     selection = question["selection"]["text"]
-    assert selection == MARKED.replace(SECRET, "[email]") == scrubbed.model.selections[0]
+    assert selection == MARKED.replace(ADDRESS, "[email]") == scrubbed.model.selections[0]
     assert question["selector"] == {**selector, "prefix": "by [email] "}
     assert "scrubbed" in [notice["code"] for notice in listed["notices"]]
     spans = [selection[span["start"] : span["end"]] for span in listed["verdict"]["used"]]
@@ -103,7 +103,7 @@ async def test_a_scrubbed_selection_is_the_selection_and_offsets_count_it(
     again = (await reader.request("POST", "/chat", thread_id=answer["thread_id"], **asked)).json()
     assert scrubbed.model.seen[-1][1], "the turn before was about the same selection"
     assert again["turn_id"] != answer["turn_id"]
-    assert SECRET not in await stored(database, reader) + scrubbed.heard
+    assert ADDRESS not in await stored(database, reader) + scrubbed.heard
 
 
 async def test_what_holds_nothing_personal_is_as_it_was_sent(scrubbed: Scrubbed) -> None:
@@ -113,7 +113,7 @@ async def test_what_holds_nothing_personal_is_as_it_was_sent(scrubbed: Scrubbed)
 
 
 async def test_the_same_body_joins_its_turn(scrubbed: Scrubbed) -> None:
-    body = {"message": f"Is {SECRET} there?", "client_message_id": "019abf42-2b9c-7b66-8d1e-6f1c0d3e4a55"}
+    body = {"message": f"Is {ADDRESS} there?", "client_message_id": "019abf42-2b9c-7b66-8d1e-6f1c0d3e4a55"}
     first, same = [(await scrubbed.reader.request("POST", "/chat", **body)).json() for _ in range(2)]
     assert first["turn_id"] == same["turn_id"]
     other = await scrubbed.reader.request("POST", "/chat", **body | {"message": "Is anybody there?"})
@@ -127,20 +127,20 @@ async def test_a_retry_asks_what_was_stored(scrubbed: Scrubbed, database: Databa
     _, listed = await reader.messages(answer["thread_id"])
     assert (listed["attempt"], listed["notices"][0]["code"]) == (2, "scrubbed")
     assert len(set(scrubbed.model.selections)) == 1
-    assert SECRET not in await stored(database, reader) + scrubbed.heard
+    assert ADDRESS not in await stored(database, reader) + scrubbed.heard
 
 
 async def test_titles_and_notes_are_scrubbed(scrubbed: Scrubbed, database: Database) -> None:
     reader = scrubbed.reader
-    thread = (await reader.request("POST", "/threads", title=f"About {SECRET}")).json()
+    thread = (await reader.request("POST", "/threads", title=f"About {ADDRESS}")).json()
     assert thread["title"] == "About [email]"
-    renamed = (await reader.request("PATCH", f"/threads/{thread['id']}", title=f"On {SECRET}")).json()
+    renamed = (await reader.request("PATCH", f"/threads/{thread['id']}", title=f"On {ADDRESS}")).json()
     assert renamed["title"] == "On [email]"
     answer = (await reader.request("POST", "/chat", message="Why?")).json()
-    opinion = {"rating": "down", "reason": f"ask {SECRET}", "note": f"as {SECRET} says"}
+    opinion = {"rating": "down", "reason": f"ask {ADDRESS}", "note": f"as {ADDRESS} says"}
     await reader.request("PUT", f"/messages/{answer['message']['id']}/feedback", **opinion)
     kept = await stored(database, reader)
-    assert "as [email] says" in kept and "ask [email]" in kept and SECRET not in kept
+    assert "as [email] says" in kept and "ask [email]" in kept and ADDRESS not in kept
 
 
 async def test_chatkit_leads_through_it_too(scrubbed: Scrubbed, database: Database) -> None:
@@ -150,7 +150,7 @@ async def test_chatkit_leads_through_it_too(scrubbed: Scrubbed, database: Databa
         return await reader.request("POST", "/chatkit", type=kind, params=params)
 
     message = {
-        "content": [{"type": "input_text", "text": f"Who is {SECRET}?"}],
+        "content": [{"type": "input_text", "text": f"Who is {ADDRESS}?"}],
         "attachments": [],
         "quoted_text": MARKED,
         "inference_options": {},
@@ -158,16 +158,16 @@ async def test_chatkit_leads_through_it_too(scrubbed: Scrubbed, database: Databa
     streamed = await post("threads.create", input=message)
     assert streamed.status_code == 200
     (thread,) = (await reader.request("GET", "/threads")).json()["data"]
-    await post("threads.update", thread_id=thread["id"], title=f"On {SECRET}")
+    await post("threads.update", thread_id=thread["id"], title=f"On {ADDRESS}")
     kept = await stored(database, reader)
     assert "On [email]" in kept and "Who is [email]?" in kept
-    assert SECRET not in kept + scrubbed.heard + streamed.text
+    assert ADDRESS not in kept + scrubbed.heard + streamed.text
 
 
 async def test_a_case_for_evaluation_holds_no_more_than_was_stored(scrubbed: Scrubbed, settings: Settings) -> None:
-    answer = (await scrubbed.reader.request("POST", "/chat", message=f"Is it {SECRET}?", selected_text=MARKED)).json()
+    answer = (await scrubbed.reader.request("POST", "/chat", message=f"Is it {ADDRESS}?", selected_text=MARKED)).json()
     case = json.loads(await case_of_turn(settings, answer["turn_id"]))
-    assert case["question"] == "Is it [email]?" and SECRET not in json.dumps(case)
+    assert case["question"] == "Is it [email]?" and ADDRESS not in json.dumps(case)
 
 
 async def test_readers_are_told_that_it_is_on(scrubbed: Scrubbed) -> None:

@@ -48,7 +48,7 @@ async def test_a_run_is_traced_in_its_thread_when_tracing_is_on(
 async def test_no_other_variable_turns_tracing_on_behind_our_back(
     settings: Settings, langsmith: LangSmith, variable: str, data_dir: Path
 ) -> None:
-    env = os.environ | {variable: "true", "LANGCHAIN_API_KEY": "key", "LANGCHAIN_ENDPOINT": langsmith.url}
+    env = os.environ | {variable: "true", "LANGCHAIN_API_KEY": "secret", "LANGCHAIN_ENDPOINT": langsmith.url}
     env |= {"LANGSMITH_ENDPOINT": langsmith.url, "DATABASE_URL": settings.database_url.get_secret_value()}  # pyright: ignore
     words = [*CITESIDE, "ask", "How long?", "--selected-text", "-", "--data-dir", str(data_dir)]
     told = {"input": "It lasts an hour.", "capture_output": True, "text": True, "env": env}
