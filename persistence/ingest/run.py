@@ -169,8 +169,11 @@ def _read(site: Site, source: str, spool: Spool, progress: Progress) -> list[_En
     """Read and cut all pages into the spool and return an entry for each that will be searched."""
     entries: dict[str, _Entry] = {}
     for count, found in enumerate(site.pages(), 1):
-        page = read_page(found.html)
         url = site.base_url + found.path
+        try:
+            page = read_page(found.html)
+        except IngestError as error:
+            raise IngestError(f"{url} is not read. {error} Leave the page out of the site, or mend it.") from None
         if page and url not in entries:
             passages = cut_into_passages(page, url, found.path)
             span = slice(len(spool), len(spool) + len(passages))

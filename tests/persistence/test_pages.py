@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from graph.errors import IngestError
 from persistence.pages import Block, Page, read_links, read_page
 from tests.persistence.site import BASE, admonition, code, doc, heading, plain, tabs
 
@@ -313,11 +314,9 @@ def test_what_a_page_hides_from_its_readers_is_no_text() -> None:
 
 
 HOSTILE = {
-    "deep": "<p>Seen" + "<div>" * 50_000,
-    "deep lists": "<p>Seen" + "<ul><li>" * 20_000,
+    "deep": "<p>Seen" + "<div>" * 4_000,
     "deep tables": "<p>Seen" + "<table><tr><td>" * 5_000,
     "a giant attribute": f"<p title={'x' * 5_000_000}>Seen",
-    "many attributes": f"<p {' '.join(f'a{n}=x' for n in range(50_000))}>Seen",
     "a wide table": "<p>Seen<table><tr><td colspan=100000 rowspan=100000>x<tr><td>y</table>",
     "NUL": "<p>Seen\0",
     "never closed": "<p>Seen<!-- <script>",
@@ -329,6 +328,27 @@ def test_a_hostile_page_is_read_to_its_end_and_can_be_stored(body: str) -> None:
     found = "\n".join(texts(body))
     assert found.startswith("Seen")
     assert "\0" not in found and len(found) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param("<div>" * 50_000, "5,000 levels", id="deep"),
+        pytest.param("<div>" * 50_000 + "</div>" * 50_000, "5,000 levels", id="deep and closed"),
+        pytest.param("<x-y>" * 50_000, "5,000 levels", id="deep in tags of its own"),
+        pytest.param("<ul><li>" * 50_000, "5,000 levels", id="deep lists"),
+        pytest.param(f"<p {' '.join(f'a{n}=x' for n in range(50_000))}>", "5,000 attributes", id="attributes"),
+        pytest.param(f"<p {'/'.join(f'a{n}' for n in range(50_000))}>", "5,000 attributes", id="apart by slashes"),
+    ],
+)
+def test_a_page_that_would_hold_the_parser_up_is_refused(body: str, message: str) -> None:
+    with pytest.raises(IngestError, match=message):
+        texts(f"<p>Seen{body}")
+
+
+def test_a_large_page_of_many_elements_is_read() -> None:
+    rows = "<div class=token-line><span class=token>x</span><br/></div><p>word<ul><li>one<li>two</ul>" * 5_000
+    assert len(texts(f"{rows}<svg><path d='{'M 1 2 ' * 9_000}'/></svg>")) == 15_000
 
 
 def test_a_page_in_another_charset_is_still_text() -> None:
