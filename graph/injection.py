@@ -29,7 +29,7 @@ _ORDERS = r"(?:instructions?|rules?|prompts?|guidelines?|directives?|directions|
 _VORIGE = r"(?:vorherigen?|bisherigen?|obigen?|vorigen?|vorangegangenen?|vorstehenden?|deine[rn]?|eure|ihre)"
 _REGELN = r"(?:anweisung(?:en)?|instruktion(?:en)?|regeln?|vorgaben?|befehle?|prompts?)"
 _MODEL = r"(?:ai|llms?|(?:large )?language models?|chat ?bots?|ki|sprachmodelle?|assistant|assistent(?:en)?)"
-_BEGINS = r"(?:^|[.!?:;>\]\"“]\s+|\n\s*|\band |\bund |\bplease |\bbitte )"
+_BEGINS = r"(?:^|[.!?:;>\]\"“]\s{1,8}|\n\s{0,8}|\band |\bund |\bplease |\bbitte )"
 
 _RULES = (
     _rule(
@@ -103,10 +103,10 @@ _RULES = (
         "system:;system prompt:;system message:;system note:;system override:;system update:;assistant:;developer:;"
         "\"role\";'role';as the admin;as your admin;as the developer;as your developer;as the owner;as your owner;"
         "as the creator;as your creator",
-        r"(?:^|\n)\s*\W{0,4}(?-i:SYSTEM|System|ASSISTANT|Assistant|DEVELOPER)(?:\s+(?:prompt|message|note|override|update))?\s*:\s*"
+        r"(?:^|\n)[ \t>#*_-]{0,8}(?-i:SYSTEM|System|ASSISTANT|Assistant|DEVELOPER)(?:\s+(?:prompt|message|note|override|update))?\s*:\s*"
         r"(?:from|you|ignore|do|always|never|new|the user|forget|reply|answer|override|print)\b"
         r"|[\"']role[\"']\s*:\s*[\"'](?:system|developer)[\"']\s*,\s*[\"']content[\"']\s*:\s*[\"'](?!you are)"
-        r"|\bas\s+(?:the|your)\s+(?:administrator|admin|developer|owner|creator)\s*,?\s*i\s+(?:order|command|instruct|tell|authori[sz]e)\b",
+        r"|\bas\s+(?:the|your)\s+(?:administrator|admin|developer|owner|creator)\s{0,8},?\s{0,8}i\s+(?:order|command|instruct|tell|authori[sz]e)\b",
     ),
     _rule(
         "<|;inst];sys>>;</passage;<start_of_turn>",

@@ -66,7 +66,7 @@ def read_page(html: str | bytes) -> Page | None:
 
 
 def _bound(html: str | bytes) -> None:
-    """Refuse what the parser's time grows with the square of (selectolax 0.4: 5 s for 50,000 levels)."""
+    """Refuse what the parser's time grows with the square of (selectolax 1.0: 5 s for 50,000 levels)."""
     if len(html) < _PARSED_AT_ONCE:
         return
     depth = 0

@@ -67,6 +67,13 @@ def test_what_docs_say_is_no_order(text: str) -> None:
     assert not reads_like_orders(text)
 
 
+@pytest.mark.parametrize("words", ["system: x", "note to", "as the admin", '"role"', "reply to"])
+@pytest.mark.parametrize("filler", ["\n", " ", "\n \n", "> "])
+def test_a_long_text_of_nothing_much_is_no_order(words: str, filler: str) -> None:
+    text = filler * (20_000 // len(filler))
+    assert not reads_like_orders(f"{text}{words}{text}{words}")
+
+
 def test_the_cases_of_evaluation_are_told_and_those_without_orders_are_not() -> None:
     attacks = [case for case in read_cases(CASES / "injection.jsonl") if isinstance(case, InjectionCase)]
     assert [case.id for case in attacks if not reads_like_orders(case.selection or "")] == []
