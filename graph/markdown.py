@@ -410,8 +410,10 @@ class _TextGate(MarkdownGate):
 
     def _bracket(self, text: str, before: str, start: int, *, final: bool) -> tuple[str, int]:
         self._emit(before)
-        if _NUMBERED.match(text, start):
-            self._emit(f"\\{text[start]}" if text[start] == "[" else f"`{text[start]}`")
+        if _NUMBERED.match(text, start) and text[start] == "[":
+            self._emit("\\[")
+        elif _NUMBERED.match(text, start):
+            self._as_code(text[start])
         elif text[start] == "[":
             self._open_bracket()
         else:

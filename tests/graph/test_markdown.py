@@ -67,6 +67,7 @@ def followed(markdown: str) -> list[str]:
 @example(written="~~~\n```\n~~~\n![x](https://evil.example)", data=None)
 @example(written="| `a |\n|---|\n| `b | ![x](https://evil.example) ` |", data=None)
 @example(written="[`a]: https://evil.example/`\n\n[x][`a] b`", data=None)
+@example(written="\\【9】[x](https://evil.example)", data=None)
 def test_no_parser_finds_anything_to_follow_and_pieces_do_not_matter(written: str, data: st.DataObject | None) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(written))))) if data else range(len(written))
     edges = [0, *cuts, len(written)]
