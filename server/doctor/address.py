@@ -110,7 +110,7 @@ async def config(deployment: Deployment) -> Finding:
     response = await deployment.client.get("/config")
     if response.status_code != 200:
         return fail(f"/config says {said(response)}.", "Read the server's log.")
-    told = response.json()
+    deployment.config = told = response.json()
     here = version("citeside")
     traced = any(notice["code"] == "traced" for notice in told["disclosures"])
     if deployment.settings.langsmith_tracing and not traced:
@@ -123,6 +123,18 @@ async def config(deployment: Deployment) -> Finding:
             f"It runs version {told['version']}; this is {here}.", "Deploy this version, or check with that one."
         )
     return ok(f"Version {here}, as here{'; readers are told of LangSmith' if traced else ''}.")
+
+
+async def limited(deployment: Deployment) -> Finding:
+    """See what it says of how much a reader may ask."""
+    told = deployment.config["limits"]
+    minute, hour = told.get("turns_per_minute"), told.get("turns_per_hour")
+    if not minute and not hour:
+        return warn(
+            "No session has a limit there.",
+            "Remove CITESIDE_TURNS_PER_MINUTE and CITESIDE_TURNS_PER_HOUR from the server's settings.",
+        )
+    return ok(f"A session may ask {minute or 'any number of'} turns a minute and {hour or 'any number'} an hour.")
 
 
 async def clock(deployment: Deployment) -> Finding:

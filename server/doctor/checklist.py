@@ -22,6 +22,9 @@ MACHINE: tuple[Check[Machine], ...] = (
     Check("model", "The model streams", model.model, needs=("settings",), seconds=120),
     Check("origins", "Your sites may ask", machine.origins, needs=("settings",)),
     Check("admin-token", "The operator has a token", machine.admin_token, needs=("settings",)),
+    Check("limits", "Limits are on", machine.limits, needs=("settings",)),
+    Check("proxies", "Only your proxies are believed", machine.proxies, needs=("settings",)),
+    Check("retention", "Conversations are deleted some day", machine.retention, needs=("settings",)),
     Check("tracing", "Tracing is meant and told", machine.tracing, needs=("settings",)),
 )
 """Looked at where the server runs, with its settings."""
@@ -31,6 +34,7 @@ DEPLOYMENT: tuple[Check[Deployment], ...] = (
     Check("alive", "The server answers", address.alive),
     Check("ready", "The server is ready", address.ready, needs=("alive",)),
     Check("config", "The version is this one", address.config, needs=("alive",)),
+    Check("limited", "Readers are limited", address.limited, needs=("config",)),
     Check("http2", "HTTP/2 is offered", address.http2, needs=("alive",)),
     Check("clock", "The server's clock agrees", address.clock, needs=("alive",)),
     Check("metrics", "Metrics are not public", address.metrics, needs=("alive",)),
@@ -38,7 +42,7 @@ DEPLOYMENT: tuple[Check[Deployment], ...] = (
     Check("strangers", "Pages of others may not ask", browser.strangers, needs=("alive",)),
     Check("exposed", "Pages can read what they need", browser.exposed, needs=("cors",)),
     Check("body-limit", "Large questions reach the server", browser.body_limit, needs=("alive",)),
-    Check("session", "Sessions are given out", stream.session, needs=("alive",)),
+    Check("session", "Sessions are given out", stream.session, needs=("config",)),
     Check("search", "The docs can be searched", stream.search, needs=("session",)),
     Check("stream", "Answers come whole", stream.stream, needs=("session",), seconds=150),
     Check("pace", "Nothing buffers the stream", stream.pace, needs=("stream",)),

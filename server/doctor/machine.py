@@ -159,10 +159,55 @@ async def admin_token(machine: Machine) -> Finding:
     token = machine.settings.admin_token
     make = "Set CITESIDE_ADMIN_TOKEN to something like the output of: openssl rand -hex 32"
     if token is None:
-        return warn("No CITESIDE_ADMIN_TOKEN is set: evaluations meet the limits of readers.", make)
+        return warn("No CITESIDE_ADMIN_TOKEN is set: evaluations meet readers' limits, and /metrics is off.", make)
     if len(token.get_secret_value()) < SHORTEST_TOKEN:
         return fail(f"CITESIDE_ADMIN_TOKEN has fewer than {SHORTEST_TOKEN} characters.", make)
     return ok("CITESIDE_ADMIN_TOKEN is set.")
+
+
+async def limits(machine: Machine) -> Finding:
+    """See whether anything bounds what readers may ask, and what that may cost."""
+    settings = machine.settings
+    has_model = settings.openai_api_key is not None or settings.openai_base_url is not None
+    counted_by = ("turns_per_minute", "turns_per_hour", "address_turns_per_minute", "address_running_turns")
+    bounds = {variable(name): getattr(settings, name) for name in counted_by}
+    bounds[variable("daily_tokens")] = settings.daily_tokens or settings.daily_cost
+    off = [name for name, most in bounds.items() if not most]
+    mend = f"Remove {', '.join(off)} from the settings to have the defaults, or set a number above 0."
+    if not (settings.turns_per_minute or settings.turns_per_hour) and not settings.address_turns_per_minute:
+        return fail("Readers may ask without limit: nothing counts their turns.", mend)
+    if has_model and not bounds[variable("daily_tokens")]:
+        return fail("Nothing bounds what the model may cost in a day.", mend)
+    if off and has_model:
+        return warn(f"Some limits are off: {', '.join(off)}.", mend)
+    most = f"{settings.turns_per_minute} turns a minute and {settings.turns_per_hour} an hour for a session"
+    budget = f"{settings.daily_tokens:,} tokens" if settings.daily_tokens else f"a cost of {settings.daily_cost:g}"
+    return ok(f"At most {most}, {budget} a day for all.")
+
+
+async def proxies(machine: Machine) -> Finding:
+    """See whose word on a reader's address counts."""
+    settings = machine.settings
+    trusted = settings.trusted_proxies
+    mend = "Set CITESIDE_TRUSTED_PROXIES to the addresses of your own proxies, such as 127.0.0.1 or 10.0.0.0/8."
+    if wide := [each for each in trusted if each.endswith("/0")]:
+        return fail(f"Everybody may choose their address by X-Forwarded-For: {', '.join(wide)} is trusted.", mend)
+    if trusted:
+        return ok(f"X-Forwarded-For is believed of {', '.join(trusted)} alone.")
+    if settings.host in ("localhost", "127.0.0.1", "::1"):
+        return warn(
+            f"The server listens on {settings.host}, so that a proxy must stand before it, and none is trusted: all "
+            "readers count as one address, and share its limits.",
+            mend,
+        )
+    return ok("No proxy is trusted: X-Forwarded-For is not believed. Behind a proxy all readers count as one address.")
+
+
+async def retention(machine: Machine) -> Finding:
+    """See whether conversations are deleted some day."""
+    if days := machine.settings.retention_days:
+        return ok(f"Conversations are deleted {counted(days, 'day')} after they were continued last.")
+    return warn("Conversations are kept for ever.", "Set CITESIDE_RETENTION_DAYS to as many days as you need them.")
 
 
 async def tracing(machine: Machine) -> Finding:

@@ -3,8 +3,8 @@
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,6 +28,7 @@ class Deployment:
     settings: Settings
     client: httpx.AsyncClient
     token: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
     watched: "Watched | None" = None
 
     @property

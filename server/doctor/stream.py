@@ -24,11 +24,25 @@ BUFFERED = "Turn buffering of responses off in the proxy or CDN for this path (n
 
 async def session(deployment: Deployment) -> Finding:
     """Get a session as a page would."""
-    response = await deployment.client.post("/sessions", json={}, headers=deployment.headers)
+    headers, token = deployment.headers, deployment.settings.admin_token
+    if "proof" in deployment.config["features"]:
+        if token is None or not (deployment.is_here or deployment.url.startswith("https:")):
+            return skipped(
+                "Sessions are given to those who prove that they are no robot, as a doctor cannot. Set "
+                "CITESIDE_ADMIN_TOKEN here as it is there, and give an https address, to have the rest looked at."
+            )
+        headers = headers | {"Citeside-Admin-Token": token.get_secret_value()}
+    response = await deployment.client.post("/sessions", json={}, headers=headers)
     if response.status_code == 201:
         deployment.token = response.json()["token"]
         return ok("A session is given out.")
-    if response.status_code >= 500:
+    if "origin_refused" in response.text:
+        return skipped("Not looked at: see cors.")
+    if "admin_refused" in response.text:
+        mend = "Set CITESIDE_ADMIN_TOKEN here as it is on the server."
+    elif response.status_code == 429:
+        mend = "Wait: this address has made many sessions, or all readers behind your proxy count as one (see proxies)."
+    elif response.status_code >= 500:
         mend = "Read the server's log; run `citeside doctor` on its machine to see whether the database answers."
     else:
         mend = "Let the proxy pass POST on, and the Origin as it is."
@@ -50,9 +64,9 @@ async def stream(deployment: Deployment) -> Finding:
     deployment.watched = watched = await watch(deployment, {"message": QUESTION, "selected_text": SELECTION})
     seen = watched.stream
     if seen.status != 200:
-        return fail(
-            f"A question gets status {seen.status or seen.broken}{_code(seen.body)}.", "Read the server's log for why."
-        )
+        code = _code(seen.body)
+        mend = "Run `citeside resume` on the server." if "paused" in code else "Read the server's log for why."
+        return fail(f"A question gets status {seen.status or seen.broken}{code}.", mend)
     if not seen.headers.get("content-type", "").startswith("text/event-stream"):
         return fail(
             f"The stream is sent as {seen.headers.get('content-type', 'nothing')}.", "Let the proxy keep Content-Type."

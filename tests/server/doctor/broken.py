@@ -233,6 +233,17 @@ BROKEN = (
     Broken("everybody may read .env", _told_everybody, {"env-file": "fail"}, "chmod 600"),
     Broken("the data folder is in the way", _in_the_way, {"data-folder": "fail"}, "chown"),
     Broken("the token can be guessed", _set(admin_token="letmein"), {"admin-token": "fail"}, "openssl rand"),
+    Broken(
+        "nobody is limited",
+        _set(turns_per_minute=0, turns_per_hour=0, address_turns_per_minute=0),
+        {"limits": "fail"},
+        "CITESIDE_TURNS_PER_MINUTE",
+    ),
+    Broken("nothing bounds the cost", _set(daily_tokens=0), {"limits": "fail"}, "CITESIDE_DAILY_TOKENS"),
+    Broken("one limit is off", _set(address_running_turns=0), {"limits": "warn"}, "ADDRESS_RUNNING_TURNS"),
+    Broken("everybody is a proxy", _set(trusted_proxies="0.0.0.0/0"), {"proxies": "fail"}, "your own proxies"),
+    Broken("the proxy was forgotten", _set(trusted_proxies=()), {"proxies": "warn"}, "CITESIDE_TRUSTED_PROXIES"),
+    Broken("nothing is ever deleted", _set(retention_days=0), {"retention": "warn"}, "CITESIDE_RETENTION_DAYS"),
     Broken("traces go nowhere", _set(langsmith_tracing=True), {"tracing": "fail"}, "LANGSMITH_API_KEY"),
     Broken(
         "only this machine may ask", _set(cors_origins="http://localhost:3000"), {"origins": "warn"}, "CORS_ORIGINS"

@@ -64,6 +64,9 @@ async def standing(folder: Path, server_url: str, database_url: str) -> AsyncIte
             "CITESIDE_DATA_DIR": str(data),
             "CITESIDE_CORS_ORIGINS": ORIGIN,
             "CITESIDE_ADMIN_TOKEN": TOKEN,
+            "CITESIDE_TRUSTED_PROXIES": "127.0.0.1",
+            "CITESIDE_ADDRESS_SESSIONS_PER_HOUR": "0",  # all tests are one address
+            "CITESIDE_ADDRESS_TURNS_PER_MINUTE": "0",
         }
         settings = Settings.model_validate(
             {
@@ -73,6 +76,7 @@ async def standing(folder: Path, server_url: str, database_url: str) -> AsyncIte
                 "data_dir": data,
                 "cors_origins": ORIGIN,
                 "admin_token": TOKEN,
+                "trusted_proxies": "127.0.0.1",
             }
         )
         url = await stack.enter_async_context(_serving(folder, data, variables))

@@ -81,6 +81,7 @@ def _variables(good: Standing) -> dict[str, str]:
         "CITESIDE_DATA_DIR": str(settings.data_dir),
         "CITESIDE_CORS_ORIGINS": ORIGIN,
         "CITESIDE_ADMIN_TOKEN": TOKEN,
+        "CITESIDE_TRUSTED_PROXIES": "127.0.0.1",
     }
 
 
@@ -95,7 +96,7 @@ async def test_programs_get_one_document_and_exit_code_zero(good: Standing) -> N
         "check": "settings",
         "title": "Settings can be read",
         "outcome": "ok",
-        "detail": f"6 variables set: {', '.join(sorted(_variables(good)))}.",
+        "detail": f"7 variables set: {', '.join(sorted(_variables(good)))}.",
         "mend": "",
         "page": "guides/checklist#settings",
     }
@@ -106,7 +107,7 @@ async def test_people_get_a_line_for_each_check_and_exit_code_one_when_one_faile
     code, out, err = await _citeside(good, *words)
     lines = out.splitlines()
     assert (code, err, lines[0]) == (1, "", f"The server at {good.url}")
-    assert lines[-1] == "18 checks: 13 good, 1 failure, 4 not looked at."
+    assert lines[-1] == "19 checks: 8 good, 1 failure, 10 not looked at."
     assert any(line.startswith(" ✗ cors ") for line in lines) and "\033" not in out
     assert "Mend: Add https://other.example to CITESIDE_CORS_ORIGINS" in out
     assert "(guides/checklist#cors)" in out
