@@ -66,7 +66,8 @@ _VALUE = re.compile(
 def asked_kind(question: str) -> MissingKind:
     """Return the kind of fact that `question` asks for; `fact` when it cannot be told."""
     asked = _INDIRECT.sub("", question, count=1)
-    found = [(m.start(), kind) for kind, words in _WORDS.items() if (m := re.search(words, asked, re.IGNORECASE))]
+    matches = ((kind, re.search(words, asked, re.IGNORECASE)) for kind, words in _WORDS.items())
+    found: list[tuple[int, MissingKind]] = [(match.start(), kind) for kind, match in matches if match]
     asking: MissingKind = min(found, key=lambda at: at[0])[1] if found else "fact"
     if asking not in _OPEN:
         return asking

@@ -46,6 +46,8 @@ def create_app(settings: Settings | None = None, *, opening: Opening = open_serv
         version=version("citeside"),
         lifespan=lifespan,
         redirect_slashes=False,
+        # FastAPI's own would export readers' search words, with the queries of their requests.
+        telemetry={"tracing": False, "metrics": False, "auto_configure": False},
         docs_url=None,
         redoc_url=None,
     )

@@ -30,7 +30,7 @@ from persistence.turns import Joined, Started
 from server.limits import Asker, refusal
 from server.logs import log_for
 from server.mcp.tools import INSTRUCTIONS, AskDocs, DocsAnswer, FoundPassages, GetPage, PageText, SearchDocs
-from server.problems import FAILURES, Problem, failure, invalid, not_found, problem_body
+from server.problems import FAILURES, Problem, Unauthorized, failure, invalid, not_found, problem_body
 from server.requests import ChatRequest
 from server.service import Service
 from server.wire import End, MessageGiven
@@ -90,6 +90,8 @@ class Call:
         if self.asker.token:
             yield await self.service.engine.start(self.asker, asked)
             return
+        if self.service.verify and not self.asker.unlimited:
+            raise Unauthorized()  # else the tools would be a way around the check
         try:
             session, token = await self.service.sessions.create(charges=self.service.tariff.session(self.asker))
         except Limited as limited:

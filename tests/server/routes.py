@@ -75,6 +75,7 @@ REQUESTS = (
     Request("GET", "/config", "public"),
     Request("GET", "/healthz", "public"),
     Request("GET", "/readyz", "public"),
+    Request("GET", "/metrics", "public"),
     Request("POST", "/sessions", "public", {}),
     Request("GET", "/sessions/me/export", "own"),
     Request("DELETE", "/sessions/me", "own"),

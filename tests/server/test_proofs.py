@@ -23,7 +23,7 @@ from tests.server.stand_ins import KnownPassages, Scripted, answerers
 
 pytestmark = pytest.mark.anyio
 
-SECRET = "1x0000000000000000000000000000000AA"
+SECRET = "secret"
 
 
 @asynccontextmanager

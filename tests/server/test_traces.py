@@ -25,7 +25,7 @@ from tests.server.stand_ins import KnownPassages, Scripted, answerers
 
 pytestmark = pytest.mark.anyio
 
-TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACE, PARENT = "ab" * 16, "cd" * 8
 
 
 class Collector:
