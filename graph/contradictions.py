@@ -182,8 +182,8 @@ def _places(text: str) -> dict[str, int]:
 
 def _nearest(sentence: str, text: str) -> str:
     """Return the sentence of `text` that shares the most terms: a "not" elsewhere in it denies nothing here."""
-    terms = read(sentence).vocabulary
-    return max(_sentences(text), key=lambda words: len(terms & read(words).vocabulary), default="")
+    terms = content_terms(sentence)
+    return max(_sentences(text), key=lambda words: len(terms & content_terms(words)), default="")
 
 
 def _denies(text: str, other: str) -> bool:

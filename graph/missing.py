@@ -66,9 +66,10 @@ _VALUE = re.compile(
 def asked_kind(question: str) -> MissingKind:
     """Return the kind of fact that `question` asks for; `fact` when it cannot be told."""
     asked = _INDIRECT.sub("", question, count=1)
-    matches = ((kind, re.search(words, asked, re.IGNORECASE)) for kind, words in _WORDS.items())
-    found: list[tuple[int, MissingKind]] = [(match.start(), kind) for kind, match in matches if match]
-    asking: MissingKind = min(found, key=lambda at: at[0])[1] if found else "fact"
+    found: list[tuple[int, MissingKind]] = [
+        (m.start(), kind) for kind, words in _WORDS.items() if (m := re.search(words, asked, re.IGNORECASE))
+    ]
+    asking = min(found, key=lambda at: at[0])[1] if found else "fact"
     if asking not in _OPEN:
         return asking
     for kind, subject in _SUBJECTS.items():

@@ -1,6 +1,7 @@
 """Knows how numbers, units and times are written, and levels what is written in several ways."""
 
 import re
+from functools import lru_cache
 
 _UNITS = {
     written: spellings.split()[0]
@@ -75,6 +76,7 @@ def _unit(found: re.Match[str]) -> str | None:
     return None if _DECADE.fullmatch(found[0]) else _UNITS.get(found[1] or (found[4] or "").casefold())
 
 
+@lru_cache(maxsize=2_048)
 def plainly_dated(text: str) -> str:
     """Return `text` with `2018-03-06` as `6 March 2018`, `Oct 5th` as `October 5`, and lists without their numbers."""
     text = _ISO_DATE.sub(lambda found: f"{int(found[3])} {_MONTHS[0][int(found[2]) - 1]} {found[1]}", text)

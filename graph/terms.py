@@ -73,7 +73,9 @@ def composed(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Return the words of `text` in order, composed, compounds and camelCase taken apart."""
-    return [part for token in _TOKEN.findall(composed(text)) for part in _CAMEL.split(token) if part.strip("_")]
+    tokens = _TOKEN.findall(composed(text))
+    parts = (part for token in tokens for part in ((token,) if token.islower() else _CAMEL.split(token)))
+    return [part for part in parts if part.strip("_")]
 
 
 @lru_cache(maxsize=4_096)
@@ -182,6 +184,7 @@ _GROUPED = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3}(?!\d))")
 _GERMAN_THOUSANDS = re.compile(r"^\d{1,3}(?:\.\d{3})+$")
 
 
+@lru_cache(maxsize=2_048)
 def written_out(text: str) -> str:
     """Return `text` with numbers, units and dates in one spelling: `1,000` and `1k` are 1000, `30s` is `30 second`."""
     plain = _GROUPED.sub("", plainly_dated(text))
