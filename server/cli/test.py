@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,21 +17,23 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
+PYTEST = (sys.executable, "-m", "pytest", "--durations=5")
 FAULTS = (sys.executable, "-m", "tests.faults")
 
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("lint", (str(BIN / "ruff"), "check", "--quiet")),
     ("format", (str(BIN / "ruff"), "format", "--check", "--quiet")),
     ("contracts", (str(BIN / "lint-imports"),)),
-    ("tests", (sys.executable, "-m", "pytest", "--durations=5", "--ignore=tests/faults", "--ignore=tests/browser")),
+    ("server", (*PYTEST, "tests/server")),
     ("browser", (sys.executable, "-m", "tests.browser")),
-    ("faults", FAULTS),
 )
 
 BESIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("types", (str(BIN / "basedpyright"),)),
     ("secrets", (sys.executable, "-m", "tests.secrets")),
     ("plugin", (sys.executable, "-m", "tests.plugin")),
+    ("parts", (*PYTEST, "tests", "--ignore=tests/server", "--ignore=tests/faults", "--ignore=tests/browser")),
+    ("faults", FAULTS),
 )
 """Run one after the other beside the steps above: the tests wait more than they work."""
 
@@ -67,8 +69,9 @@ class Test:
             rows: list[Row] = []
             for name, words in STEPS:
                 if name == "browser":  # it builds the site with the packages that the plugin's step installs
-                    rows += [step.result() for step in beside]
+                    wait(beside[: [step for step, _ in BESIDE].index("plugin") + 1])
                 rows.append(_step(name, words))
+            rows += [step.result() for step in beside]
         print("\nstep         seconds")
         for name, seconds, outcome in rows:
             print(f"{name:<13}{seconds:>7.1f}  {outcome}")

@@ -15,6 +15,7 @@ from graph.emit import listening
 from graph.errors import CitesideError, ModelFailed, ModelUnavailable
 from graph.events import Delta, Event, Status, VerdictGiven
 from graph.extractive import ExtractiveSelectionAnswerer
+from graph.markdown import as_text, shown_words
 from graph.ports import Claim, Finish, Lack, MissingKind
 from graph.state import Selected
 from graph.sufficiency import WordSufficiency
@@ -280,6 +281,11 @@ def fixed_words(locale: str) -> set[str]:
     return {word for key in keys for word in spoken(say(key, locale, **blank))}
 
 
+def bare(text: str) -> str:
+    """Return text without blanks, and without what is put in so that nothing in it can be followed."""
+    return re.sub(r"[\s`\\]", "", text)
+
+
 @pytest.mark.parametrize("locale", ["en", "de"])
 @given(case=lies())
 @settings(deadline=None)
@@ -291,10 +297,8 @@ async def test_whatever_a_model_says_only_words_of_the_selection_are_shown(
     closing = say("insufficient" if answer.outcome == "insufficient" else "partial", locale)
     shown, _, lacking = answer.text.partition(closing)
     assert shown.startswith(LABEL)
-    assert [
-        b for b in shown.removeprefix(LABEL).split("\n\n") if " ".join(b.split()) not in " ".join(text.split())
-    ] == []
-    assert [s for s in answer.verdict.used if text[s.start : s.end] not in shown] == []
+    assert [b for b in shown.removeprefix(LABEL).split("\n\n") if bare(shown_words(b)) not in bare(text)] == []
+    assert [s for s in answer.verdict.used if as_text(text[s.start : s.end]) not in shown] == []
     assert set(spoken(lacking)) - fixed_words(locale) - set(spoken(question)) == set()
 
 
