@@ -425,7 +425,10 @@ async def test_text_that_is_written_while_its_turn_is_erased_is_erased_too(
 async def _waits_for_a_lock(db: Database) -> None:
     async with asyncio.timeout(10):
         while not await db.fetchval(
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%delete from%'"
+            """
+            select count(*) from pg_stat_activity
+            where wait_event_type = 'Lock' and (query like '%delete from%' or query like '%update turns%')
+            """
         ):
             await asyncio.sleep(0.01)
 

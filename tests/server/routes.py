@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from fastapi import FastAPI
 
-Kind = Literal["public", "optional", "own", "theirs"]
+Kind = Literal["public", "optional", "own", "theirs", "operators"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Request:
 
     `public`: needs no session. `optional`: neither, but a token that is sent must open one. `own`: is about whoever
     asks. `theirs`: names something that belongs to a session, and that another session is told does not exist, with
-    the `unknown` status. `called` tells apart requests of one route.
+    the `unknown` status. `operators`: is refused to every reader. `called` tells apart requests of one route.
     """
 
     method: str
@@ -75,7 +75,7 @@ REQUESTS = (
     Request("GET", "/config", "public"),
     Request("GET", "/healthz", "public"),
     Request("GET", "/readyz", "public"),
-    Request("GET", "/metrics", "public"),
+    Request("GET", "/metrics", "operators"),
     Request("POST", "/sessions", "public", {}),
     Request("GET", "/sessions/me/export", "own"),
     Request("DELETE", "/sessions/me", "own"),

@@ -132,6 +132,11 @@ async def test_a_route_is_open_to_its_owner_alone(
     before = await owner.stored()
     answers = {who: await asked(headers, of.ids) for who, (headers, of) in without_session.items()}
     row |= {who: answer.status_code for who, answer in answers.items()}
+    if request_.kind == "operators":
+        answers |= {"other": await asked(stranger.reader.headers, {}), "own": await asked(owner.reader.headers, {})}
+        row |= {who: answer.status_code for who, answer in answers.items()}
+        assert {(answer.status_code, answer.json()["code"]) for answer in answers.values()} == {(403, "metrics_off")}
+        return
     if request_.kind == "public":
         assert {answer.is_success for answer in answers.values()} == {True}
     else:

@@ -28,6 +28,7 @@ from server.cli.child import CITESIDE
 from server.cli.serve import running_server
 from server.settings import Settings
 from tests.server.http import on_a_port
+from tests.unlimited import NO_LIMITS_IN_THE_ENVIRONMENT
 
 pytestmark = pytest.mark.anyio
 
@@ -82,7 +83,7 @@ async def serving(data_dir: Path, env: dict[str, str]) -> AsyncIterator[httpx.As
     """Run a server whose output is in `server.out` of its data folder."""
     with (data_dir / "server.out").open("wb") as out:
         words = [*CITESIDE, "serve", "--port", "0", "--data-dir", str(data_dir)]
-        child = subprocess.Popen(words, stdout=out, stderr=out, env=os.environ | env)
+        child = subprocess.Popen(words, stdout=out, stderr=out, env=os.environ | NO_LIMITS_IN_THE_ENVIRONMENT | env)
         try:
             async with asyncio.timeout(120):
                 while not (url := running_server(data_dir)):

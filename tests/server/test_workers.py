@@ -20,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from server.cli.serve import running_server
 from tests.server.http import parse
 from tests.server.test_metrics import TOKEN, named, samples_of
+from tests.unlimited import NO_LIMITS_IN_THE_ENVIRONMENT
 
 TEXT = "A notebook holds at most 500 pages. Pages beyond that are archived after 30 days."
 NOWHERE = "http://127.0.0.1:9"
@@ -34,7 +35,8 @@ def _command(data_dir: Path, *words: str) -> list[str]:
 def _serving(
     data_dir: Path, database_url: str, log: IO[bytes], **more: str
 ) -> Iterator[tuple[psutil.Process, httpx.Client]]:
-    env = os.environ | {"DATABASE_URL": database_url, "QDRANT_URL": NOWHERE, "CITESIDE_ADMIN_TOKEN": TOKEN} | more
+    env = os.environ | {"DATABASE_URL": database_url, "QDRANT_URL": NOWHERE, "CITESIDE_ADMIN_TOKEN": TOKEN}
+    env |= NO_LIMITS_IN_THE_ENVIRONMENT | more
     env["TMPDIR"] = str(data_dir.parent)
     process = subprocess.Popen(_command(data_dir, "--workers", "2"), env=env, stdout=log, stderr=log)
     try:
