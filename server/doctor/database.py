@@ -80,7 +80,9 @@ async def _connections(machine: Machine, count: int = 1) -> AsyncIterator[list[a
         with driver_errors():
             opened = []
             for _ in range(count):
-                connection = await asyncpg.connect(**normalise_dsn(database.url).arguments())
+                # Named statements go missing behind a pooler, which is what one of the checks is to find out.
+                arguments = {**normalise_dsn(database.url).arguments(), "statement_cache_size": 0}
+                connection = await asyncpg.connect(**arguments)
                 stack.push_async_callback(connection.close)
                 opened.append(connection)
             yield opened

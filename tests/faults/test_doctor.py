@@ -13,11 +13,11 @@ from server.doctor.findings import Finding
 from server.doctor.machine import Machine
 from server.doctor.remote import open_deployment
 from server.settings import Settings
+from tests.doctor import nginx
+from tests.doctor.examined import examined
+from tests.doctor.standing import ORIGIN, Standing, standing
 from tests.faults.databases import DatabaseServer, url
 from tests.faults.gears import MIXED, quick, whole
-from tests.server.doctor import nginx
-from tests.server.doctor.examined import examined
-from tests.server.doctor.standing import ORIGIN, Standing, standing
 
 pytestmark = pytest.mark.anyio
 

@@ -1,4 +1,4 @@
-"""Shows what the doctor says of a good deployment and of each broken one: `python -m tests.server.doctor`.
+"""Shows what the doctor says of a good deployment and of each broken one: `python -m tests.doctor`.
 
 Words behind it choose the broken ones whose names hold one of them. nginx stands in front of the good one
 where it is installed.
@@ -15,11 +15,11 @@ from persistence.embedded_postgres import open_embedded_postgres
 from server.doctor import report
 from server.doctor.machine import Machine
 from server.doctor.remote import Deployment, open_deployment
+from tests.doctor import nginx
+from tests.doctor.broken import BROKEN
+from tests.doctor.examined import examined
+from tests.doctor.standing import ORIGIN, standing
 from tests.postgres_fixtures import create_database
-from tests.server.doctor import nginx
-from tests.server.doctor.broken import BROKEN
-from tests.server.doctor.examined import examined
-from tests.server.doctor.standing import ORIGIN, standing
 
 
 async def show(names: list[str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from server.doctor.checklist import CHECKLIST, DEPLOYMENT, MACHINE
 from server.doctor.findings import PAGE
 
-DOCS = Path(__file__).parents[3] / "website" / "docs"
+DOCS = Path(__file__).parents[2] / "website" / "docs"
 TEXT = (DOCS / f"{PAGE}.md").read_text(encoding="utf-8")
 SECTION = re.compile(r"^### (?P<title>[^\n]+) \{#(?P<id>[\w-]+)\}\n\n(?P<text>.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 

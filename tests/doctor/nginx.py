@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.server.doctor.certificates import certificate
+from tests.doctor.certificates import certificate
 
 PLACES = ("/usr/sbin", "/usr/bin")
 

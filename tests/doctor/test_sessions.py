@@ -10,7 +10,7 @@ from server.doctor.findings import Finding
 from server.doctor.remote import open_deployment
 from server.service import open_service
 from server.settings import Settings
-from tests.server.doctor.examined import examined
+from tests.doctor.examined import examined
 from tests.server.http import on_a_port
 from tests.server.stand_ins import KnownPassages, Scripted, answerers
 

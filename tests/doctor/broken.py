@@ -19,11 +19,11 @@ from persistence.passages import IndexedPassage
 from server.doctor.findings import Outcome
 from server.doctor.machine import Machine
 from server.doctor.remote import Deployment, open_deployment
+from tests.doctor.certificates import certificate
+from tests.doctor.proxy import in_front
+from tests.doctor.standing import ORIGIN, Standing
 from tests.persistence.engines import Letters, passage
 from tests.postgres_fixtures import create_database
-from tests.server.doctor.certificates import certificate
-from tests.server.doctor.proxy import in_front
-from tests.server.doctor.standing import ORIGIN, Standing
 
 Subject = Machine | Deployment
 SECRET = "hunter2"

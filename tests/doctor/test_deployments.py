@@ -13,10 +13,10 @@ from server.cli import main
 from server.doctor.checklist import CHECKLIST
 from server.doctor.machine import Machine
 from server.doctor.remote import open_deployment
+from tests.doctor.broken import BROKEN, SECRET, Broken
+from tests.doctor.examined import examined, left_out
+from tests.doctor.standing import KEY, ORIGIN, TOKEN, Standing, standing
 from tests.postgres_fixtures import create_database
-from tests.server.doctor.broken import BROKEN, SECRET, Broken
-from tests.server.doctor.examined import examined, left_out
-from tests.server.doctor.standing import KEY, ORIGIN, TOKEN, Standing, standing
 
 pytestmark = pytest.mark.anyio
 
