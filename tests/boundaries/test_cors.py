@@ -14,8 +14,8 @@ from server.app import create_app
 from server.problems import Problem, failure
 from server.service import Service, open_service
 from server.settings import Settings
+from tests.boundaries.routes import ASKED, REQUESTS
 from tests.server.http import in_process
-from tests.server.routes import ASKED, REQUESTS
 from tests.server.stand_ins import KnownPassages, Scripted, answerers
 
 pytestmark = pytest.mark.anyio

@@ -16,9 +16,9 @@ from persistence.postgres import normalise_dsn
 from server.app import CitesideAPI, create_app
 from server.service import open_service
 from server.settings import Settings
+from tests.boundaries.routes import ASKED, REQUESTS, Request, routes_of
 from tests.server.http import Reader, in_process
 from tests.server.passages import ingest
-from tests.server.routes import ASKED, REQUESTS, Request, routes_of
 from tests.server.stand_ins import Scripted, answerers
 
 pytestmark = pytest.mark.anyio
