@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("format", (str(BIN / "ruff"), "format", "--check", "--quiet")),
     ("contracts", (str(BIN / "lint-imports"),)),
     ("server", (*PYTEST, "tests/server")),
-    ("browser", (sys.executable, "-m", "tests.browser")),
+    ("faults", FAULTS),
 )
 
 BESIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -33,7 +33,7 @@ BESIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("secrets", (sys.executable, "-m", "tests.secrets")),
     ("plugin", (sys.executable, "-m", "tests.plugin")),
     ("parts", (*PYTEST, "tests", "--ignore=tests/server", "--ignore=tests/faults", "--ignore=tests/browser")),
-    ("faults", FAULTS),
+    ("browser", (sys.executable, "-m", "tests.browser")),  # on the packages that the plugin's step installs
 )
 """Run one after the other beside the steps above: the tests wait more than they work."""
 
@@ -66,11 +66,7 @@ class Test:
             beside = [other_core.submit(_step, *step, told_later=True) for step in BESIDE]
             others = [version for version in OTHER_PYTHONS if version != _running()]
             beside += [other_core.submit(_quick, version) for version in others]
-            rows: list[Row] = []
-            for name, words in STEPS:
-                if name == "browser":  # it builds the site with the packages that the plugin's step installs
-                    wait(beside[: [step for step, _ in BESIDE].index("plugin") + 1])
-                rows.append(_step(name, words))
+            rows = [_step(*step) for step in STEPS]
             rows += [step.result() for step in beside]
         print("\nstep         seconds")
         for name, seconds, outcome in rows:
