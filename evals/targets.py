@@ -27,6 +27,8 @@ from server.wire import Config, End, FoundPassage, MessageGiven, SearchAnswer, S
 _EVENT: TypeAdapter[StreamEvent] = TypeAdapter(StreamEvent)
 
 _PATIENCE = httpx.Timeout(10, read=120)
+_LONGEST_PAUSE = 60.0
+"""Seconds of a 429 that are waited for; longer ones want CITESIDE_ADMIN_TOKEN, which lifts the limits."""
 _TRIES = 5
 """Requests made again when a server says that it is asked too often."""
 
@@ -187,7 +189,8 @@ class OverHttp:
         for attempt in range(_TRIES):
             try:
                 async with self.client.stream("POST", "/chat/stream", json=body) as response:
-                    if response.status_code != 429 or attempt == _TRIES - 1:
+                    pause = float(response.headers.get("retry-after", 1))
+                    if response.status_code != 429 or attempt == _TRIES - 1 or pause > _LONGEST_PAUSE:
                         await _check(response)
                         name = ""
                         async for line in response.aiter_lines():
@@ -197,10 +200,9 @@ class OverHttp:
                                 data = line.removeprefix("data: ")
                                 yield _EVENT.validate_json(f'{{"event":"{name}",{data[1:]}')
                         return
-                    pause = float(response.headers.get("retry-after", 1))
             except (httpx.TransportError, ValidationError) as error:
                 raise TargetAway(f"{self.client.base_url} is away: {type(error).__name__}") from error
-            await asyncio.sleep(min(pause, 30))
+            await asyncio.sleep(pause)
 
     async def search(self, question: str, scope: Scope, limit: int) -> Sequence[FoundPassage]:
         """Search over `GET /search`."""
@@ -216,7 +218,10 @@ class OverHttp:
 async def _check(response: httpx.Response) -> None:
     if response.is_error:
         told = (await response.aread())[:300].decode(errors="replace")
-        raise TargetAway(f"{response.request.url.path} gave {response.status_code}: {told}")
+        mend = (
+            " Set CITESIDE_ADMIN_TOKEN to the server's, which lifts its limits." if response.status_code == 429 else ""
+        )
+        raise TargetAway(f"{response.request.url.path} gave {response.status_code}: {told}{mend}")
 
 
 @asynccontextmanager
