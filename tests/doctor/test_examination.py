@@ -1,7 +1,6 @@
 """Checks run side by side, none of them can take the others down, and no password shows in what they find."""
 
 import asyncio
-import logging
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -118,7 +117,6 @@ def test_any_database_url_is_judged_without_a_crash_and_without_its_password(
         url = f"{scheme}://reader@{host}{port}/d{query}{'&' if query else '?'}password={quote(password)}"
     else:
         url = f"{scheme}://reader:{written}@{host}{port}/d{query}"
-    logging.getLogger("persistence.postgres").disabled = True
     machine = Machine(Settings.model_construct(database_url=SecretStr(url)))
     found = asyncio.run(_looked_at(machine))
     assert found.outcome != "skipped" and "broke" not in found.detail, (url, found)
