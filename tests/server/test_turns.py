@@ -130,7 +130,9 @@ async def test_steps_that_last_are_told(settings: Settings, model: Scripted) -> 
     model.may_go_on.clear()
     async with in_process(create_app(settings, opening=opening)) as client:
         asking = asyncio.create_task((await Reader.arrive(client)).stream(QUESTION))
-        await asyncio.sleep(0.6)
+        while not model.seen:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)
         model.may_go_on.set()
         events = await asking
     kinds = [event.data["step"] if event.event == "status" else event.event for event in events]
