@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from server.cli.serve import running_server
+from tests.unlimited import NO_LIMITS_IN_THE_ENVIRONMENT
 
 ROUNDS = int(os.environ.get("CITESIDE_TEST_CRASH_ROUNDS", "2"))
 TEXT = "A notebook holds at most 500 pages. Pages beyond that are archived after 30 days. 🗄️"
@@ -42,7 +43,7 @@ def test_no_acknowledged_answer_is_lost_when_everything_is_killed(victim: str, t
 def _serving(data_dir: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     with (data_dir / "log").open("ab") as log:
         words = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--data-dir", str(data_dir / "data")]
-        process = subprocess.Popen(words, stdout=log, stderr=log)
+        process = subprocess.Popen(words, env=os.environ | NO_LIMITS_IN_THE_ENVIRONMENT, stdout=log, stderr=log)
     try:
         with httpx.Client(base_url=_url(process, data_dir), timeout=30) as client:
             yield process, client
