@@ -64,9 +64,8 @@ class Test:
             return subprocess.run([sys.executable, "-m", "pytest", *args.pytest], cwd=ROOT).returncode
         with ThreadPoolExecutor(max_workers=1) as other_core:
             beside = [other_core.submit(_step, *step, told_later=True) for step in BESIDE]
-            others = [version for version in OTHER_PYTHONS if version != _running()]
-            beside += [other_core.submit(_quick, version) for version in others]
             rows = [_step(*step) for step in STEPS]
+            rows += [_quick(version) for version in OTHER_PYTHONS if version != _running()]
             rows += [step.result() for step in beside]
         print("\nstep         seconds")
         for name, seconds, outcome in rows:
