@@ -229,12 +229,15 @@ _REAP_ADDRESS = f"""
     with expired as (select id from turns where address = $1 and status = 'running'),
     {_REAP.format(error="$2")} select count(*) from dead"""  # noqa: S608
 
-# A slot that no running turn of the address holds; two that choose the same one meet in a unique index.
+# A slot that no running turn of the address holds; two that choose the same one meet in a unique index. A few more are
+# looked at than are held, so that two at once rarely do, and not a thousand where a thousand may run.
 _SLOTS = """
-    slots as (
+    held as materialized (
+        select t.slot from turns t where t.address = {address} and t.status = 'running'
+    ), slots as (
         select slot
-        from generate_series(1, {running}) slot
-        where slot not in (select t.slot from turns t where t.address = {address} and t.status = 'running')
+        from generate_series(1, least({running}, (select count(*) from held) + 16)) slot
+        where slot not in (select held.slot from held)
         order by random()
         limit 1
     )"""
