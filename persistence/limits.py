@@ -23,6 +23,9 @@ DAY = 86_400
 SWEPT = 20
 """Old windows that a start deletes at most: more than it makes, so that they never pile up."""
 
+SHARDS = 8
+"""Rows of what all share, at most: `ROOM` writes their numbers out."""
+
 
 class Charge(NamedTuple):
     """What is to be counted in one window: `amount` of at most `most` in `seconds`, times as they are in UTC.

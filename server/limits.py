@@ -6,7 +6,7 @@ model says it used when the turn ends.
 
 import hmac
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from graph.build import ConstrainedQuestion, GroundedQuestion
 from graph.condense import leans_on_history
@@ -14,7 +14,7 @@ from graph.errors import ConfigurationError
 from graph.extractive import NAME
 from graph.grounded import PASSAGES
 from graph.types import Answer
-from persistence.limits import DAY, UNLIMITED, Charge, Limited, Paused, Terms, TooManyRunning
+from persistence.limits import DAY, SHARDS, UNLIMITED, Charge, Limited, Paused, Terms, TooManyRunning
 from persistence.turns import Spent
 from server.history import GROUNDED_LENGTH
 from server.problems import Problem
@@ -45,9 +45,6 @@ ANSWER = 4_000
 
 AGAIN_READ = 12_000
 """Tokens that a further attempt is taken to read: it is the same question, and nobody looks at it before."""
-
-SHARDS = 8
-"""Rows of what all share."""
 
 SHARE = 2
 """One address may use up a half of what the deployment may in a day, so that it cannot lock out all others."""
@@ -114,8 +111,9 @@ class Tariff:
         if address:
             share = limits.daily_tokens // SHARE
             charges.append(Charge(f"address-tokens:{address.hex()}", "address", "tokens", DAY, tokens, share))
-        charges.append(_spread("tokens", tokens, limits.daily_tokens))
-        charges.append(_spread("cost", cost, round(limits.daily_cost * MICRO)))
+        usual = Usage(PROMPT + self.instructions + PASSAGES * PASSAGE, ANSWER)
+        charges.append(_spread("tokens", tokens, limits.daily_tokens, sum(usual)))
+        charges.append(_spread("cost", cost, round(limits.daily_cost * MICRO), self.cost(usual)))
         return charges
 
     def estimate(self, asked: ChatRequest | None) -> Usage:
@@ -171,10 +169,13 @@ def open_tariff(settings: Settings, model: str) -> Tariff:
     return Tariff(settings, model, -(-file.stat().st_size // BYTES_PER_TOKEN) if file else 0)
 
 
-def _spread(key: str, amount: int, most: int) -> Charge:
-    """Return a charge against what all share, in rows of which each has room for a hundred turns."""
-    shards = max(1, min(SHARDS, most // (100 * amount))) if amount else 1
-    return Charge(key, "all", "tokens" if key == "tokens" else "cost", DAY, amount, most, shards)
+def _spread(unit: Literal["tokens", "cost"], amount: int, most: int, usual: int) -> Charge:
+    """Return a charge against what all share, in rows of which each has room for a hundred turns of the `usual` size.
+
+    By the turn's own size, long questions and short ones would count in other rows, and have a whole budget each.
+    """
+    shards = max(1, min(SHARDS, most // (100 * usual))) if usual else 1
+    return Charge(unit, "all", unit, DAY, amount, most, shards)
 
 
 def _tokens(text: str) -> int:

@@ -429,6 +429,22 @@ def test_a_longer_question_reserves_more() -> None:
     assert estimates[2] > 20_000  # a character may be a token
 
 
+def test_whatever_is_asked_counts_in_the_same_rows_of_a_budget() -> None:
+    tariff = _tariff(_settings(**PRICED))
+    bodies = [
+        ChatRequest(message="How?"),
+        ChatRequest(message="How?", selected_text="An hour."),
+        ChatRequest(message="How?", selected_text="語" * 20_000),
+        None,
+    ]
+    shared = [charge for body in bodies for charge in tariff.terms(Asker("t"), body).charges if charge.whose == "all"]
+    assert {(charge.key, charge.most, charge.shards) for charge in shared} == {
+        ("tokens", 2_000_000, 2),
+        ("cost", 5_000_000, 6),
+    }
+    assert len({(charge.key, charge.amount) for charge in shared}) == 2 * len(bodies)
+
+
 def test_money_needs_prices() -> None:
     with pytest.raises(ConfigurationError, match="CITESIDE_DAILY_COST needs CITESIDE_INPUT_PRICE"):
         _tariff(_settings(daily_cost=5, input_price=1))
