@@ -105,7 +105,7 @@ async def open_service(
         from server.scrub import open_scrub
         from server.spans import open_spans
         from server.tracing import open_tracing
-        from server.turns import open_engine
+        from server.turns import TurnEngine
 
         meters = stack.enter_context(open_meters())
         searched = SearchAhead(TimedRetriever(retriever or index, meters))
@@ -115,9 +115,8 @@ async def open_service(
         scrub, pruning = open_scrub(settings), Pruning(Retention(database), settings.retention_days)
         tracing = await stack.enter_async_context(open_tracing(settings))
         spans = await stack.enter_async_context(open_spans(settings, chosen.model_name))
-        engine = await stack.enter_async_context(
-            open_engine(graph, turns, messages, searched, tariff, tracing.trace, meters, spans, scrub, pruning)
-        )
+        engine = TurnEngine(graph, turns, messages, searched, tariff, tracing.trace, meters, spans, scrub, pruning)
+        stack.push_async_callback(engine.drain)
         await stack.enter_async_context(meters.watching(database))
         yield Service(
             settings=settings,

@@ -9,8 +9,8 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext
 from contextvars import Context, copy_context
 from functools import partial
 from typing import NamedTuple
@@ -81,7 +81,7 @@ class _Begun(NamedTuple):
 
 
 class TurnEngine:
-    """Starts turns, keeps them alive in the store, and lets readers follow them."""
+    """Starts turns, keeps them alive in the store, and lets readers follow them; whoever makes it drains it."""
 
     def __init__(
         self,
@@ -419,27 +419,6 @@ class TurnEngine:
                     kept = looked
                     for run, beat in beats.items():
                         run.heard(beat, replies[beat.turn_id])
-
-
-@asynccontextmanager
-async def open_engine(
-    graph: TurnGraph,
-    turns: Turns,
-    messages: Messages,
-    search: SearchAhead,
-    tariff: Tariff,
-    trace: Trace,
-    meters: Meters,
-    spans: Spans,
-    scrub: Scrub,
-    pruning: Pruning,
-) -> AsyncIterator[TurnEngine]:
-    """Give an engine, and wait at the end for the turns that still run."""
-    engine = TurnEngine(graph, turns, messages, search, tariff, trace, meters, spans, scrub, pruning)
-    try:
-        yield engine
-    finally:
-        await engine.drain()
 
 
 def _drop(begun: _Begun | None) -> None:
