@@ -13,7 +13,6 @@ from graph.ports import Retriever
 from graph.terms import composed
 from graph.types import Passage, Scope
 from persistence.feedback import Feedback
-from persistence.limits import Limits
 from persistence.messages import Messages
 from persistence.migrate import migrate
 from persistence.postgres import Database, open_database
@@ -52,10 +51,8 @@ class Service:
     index: "PassageIndex"
     retriever: Retriever
     answerers: "Answerers"
-    graph: "TurnGraph"
     engine: "TurnEngine"
     tracing: "Tracing"
-    limits: Limits
     tariff: "Tariff"
     addresses: Addresses
     verify: "Verify | None"
@@ -129,10 +126,8 @@ async def open_service(
             index=index,
             retriever=searched,
             answerers=chosen,
-            graph=graph,
             engine=engine,
             tracing=tracing,
-            limits=Limits(database),
             tariff=tariff,
             addresses=Addresses(settings.trusted_proxies, database.url),
             verify=open_verify(settings.verify),
