@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from inspect import iscoroutinefunction
 
 from graph.errors import ConfigurationError
 from server.hooks import load_hook
@@ -22,7 +23,7 @@ def open_verify(name: str | None) -> Verify | None:
     if name is None:
         return None
     verify = load_hook("CITESIDE_VERIFY", name)
-    if not asyncio.iscoroutinefunction(verify):
+    if not iscoroutinefunction(verify):
         raise ConfigurationError(f"CITESIDE_VERIFY={name} wants a function written with `async def`.")
     return verify
 

@@ -52,9 +52,10 @@ a_text = "no function"
 @pytest.fixture
 def hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "our_hooks.py").write_text(HOOKS)
-    (tmp_path / "broken_hooks.py").write_text("import nothing_of_this_name")
+    (tmp_path / "broken_hooks.py").write_text("import broken")
+    (tmp_path / "outdated_hooks.py").write_text("import json\njson.no_such_function")
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("our_hooks", "broken_hooks"):
+    for name in ("our_hooks", "broken_hooks", "outdated_hooks"):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
@@ -94,8 +95,10 @@ def test_a_hook_that_is_not_there_stops_the_start(name: str, told: str) -> None:
 
 @pytest.mark.usefixtures("hooks")
 def test_what_a_hook_itself_lacks_is_its_own_error() -> None:
-    with pytest.raises(ModuleNotFoundError, match="nothing_of_this_name"):
+    with pytest.raises(ModuleNotFoundError, match="No module named 'broken'"):
         open_verify("broken_hooks:verify")
+    with pytest.raises(AttributeError, match="no_such_function"):
+        open_verify("outdated_hooks:verify")
 
 
 class Siteverify:
