@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 
 from persistence.postgres import Database
 from persistence.sessions import VALID, checkpoint_tables
 
-EVERY = "1 hour"
-"""How often a deployment looks for what is too old, at most."""
+EVERY = timedelta(hours=1)
+"""How often a deployment looks for what is too old, at most, and each of its workers asks for the chore."""
 
 THREADS = 100
 ROWS = 2_000
@@ -59,12 +60,13 @@ class Retention:
     async def claim(self) -> bool:
         """Take the chore on for all workers; false when one of them did within the last hour."""
         claimed = await self._db.fetchval(
-            f"""
+            """
             insert into chores (name) values ('prune')
             on conflict (name) do update set begun_at = now()
-            where chores.begun_at < now() - interval '{EVERY}'
+            where chores.begun_at < now() - $1::interval
             returning true
-            """  # noqa: S608 - put together from constants
+            """,
+            EVERY,
         )
         return claimed is not None
 

@@ -5,13 +5,10 @@ import time
 from collections import Counter
 from contextlib import aclosing
 
-from persistence.retention import Retention
+from persistence.retention import EVERY, Retention
 from server.logs import log_for
 
 log = log_for(__name__)
-
-EVERY = 3600.0
-"""Seconds between two looks of one worker; the database grants them to all workers together."""
 
 PAUSE = 0.1
 """Seconds between two batches, for whoever wants the database more."""
@@ -31,7 +28,7 @@ class Pruning:
         """Begin, when it is time."""
         now = time.monotonic()
         if now >= self._due:
-            self._due = now + EVERY
+            self._due = now + EVERY.total_seconds()
             self._running = asyncio.create_task(self._prune())
 
     async def _prune(self) -> None:

@@ -63,7 +63,7 @@ async def _prune(settings: "Settings", age: int, *, dry_run: bool) -> "Counter[s
     async with open_database_of(settings) as database:
         retention = Retention(database)
         if dry_run:
-            return +await retention.count(age)
+            return await retention.count(age)
         async for batch in retention.prune(age):
             gone.update(batch)
     return gone
