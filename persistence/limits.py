@@ -144,7 +144,7 @@ def pass_if_others_were_faster(error: asyncpg.CheckViolationError) -> None:
 
 
 class Limits:
-    """Tells what stands against a turn, and pauses them all."""
+    """Keeps new turns from starting, in all workers, and lets them start again."""
 
     def __init__(self, db: Database):
         self._db = db
