@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 
+from persistence.checkpoints import checkpoint_tables
 from persistence.postgres import Database
-from persistence.sessions import VALID, checkpoint_tables
+from persistence.sessions import VALID
 
 EVERY = timedelta(hours=1)
 """How often a deployment looks for what is too old, at most, and each of its workers asks for the chore."""

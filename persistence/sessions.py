@@ -7,12 +7,12 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from math import ceil
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from graph.types import Frozen
+from persistence.export import export
 from persistence.ids import new_id
 from persistence.limits import CHARGED, ROOM, SWEPT, Charge, Limited, as_rows, pass_if_others_were_faster
 from persistence.postgres import Database, storable
@@ -63,55 +63,6 @@ STOP_S = 3.0
 
 ERASED_AT_ONCE = 100
 """Threads; a statement is far from its deadline then."""
-
-EXPORTED_AT_ONCE = 50
-"""Rows; an answer with all that is known about it takes up to about 100 KB."""
-
-# A statement names its owner $1, the key of the last row that was seen $2, and how many rows are wanted $3.
-_THREADS = """
-    select id as key, (to_jsonb(t) - 'session_id')::text as item
-    from threads t
-    where session_id = $1 and ($2::uuid is null or id > $2)
-    order by id
-    limit $3
-"""
-_TURNS = """
-    select id as key, (to_jsonb(t) - '{session_id,thread_id,request_hash,worker,lease_until,address,slot}'::text[]
-        || jsonb_build_object('deltas', (
-            select coalesce(jsonb_agg(to_jsonb(d) - 'turn_id' order by attempt, "offset"), '[]')
-            from turn_deltas d where d.turn_id = t.id)))::text as item
-    from turns t
-    where thread_id = $1 and ($2::uuid is null or id > $2)
-    order by id
-    limit $3
-"""
-_MESSAGES = """
-    select seq as key, (to_jsonb(m) - 'thread_id'
-        || jsonb_build_object('feedback', to_jsonb(f) - 'message_id'))::text as item
-    from messages m left join feedback f on f.message_id = m.id
-    where thread_id = $1 and ($2::integer is null or seq > $2)
-    order by seq
-    limit $3
-"""
-# In the order they lie on disk: the tables are LangGraph's, and have no key that is short.
-_CHECKPOINTS = """
-    select ctid as key, (to_jsonb(c) - 'thread_id')::text as item
-    from {table} c
-    where thread_id = $1::uuid::text and ($2::tid is null or ctid > $2)
-    order by ctid
-    limit $3
-"""
-
-CHECKPOINTS = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
-"""The tables of the optional LangGraph checkpointer. A trigger empties them with the threads they belong to."""
-
-
-async def checkpoint_tables(db: Database) -> list[str]:
-    """Return which of the checkpointer's tables there are."""
-    rows = await db.fetch(
-        "select name from unnest($1::text[]) name where to_regclass(name) is not null", CHECKPOINTS, idempotent=True
-    )
-    return [row["name"] for row in rows]
 
 
 class Sessions:
@@ -222,51 +173,9 @@ class Sessions:
                 return
             await asyncio.sleep(0.1)
 
-    async def export(self, session_id: UUID) -> AsyncGenerator[str]:
-        """Yield everything stored about the reader as the pieces of one JSON object, replaced answers included.
-
-        Nothing grows with the length of the conversations but their number of pieces. Left out are the hash of the
-        token, and what a turn notes about the server that ran it. An empty object tells that there is no such session.
-        """
-        session = await self._db.fetchval(
-            """
-            select jsonb_build_object(
-                'session', to_jsonb(s) - 'token_hash',
-                'rate_windows', (select coalesce(jsonb_agg(to_jsonb(w) - 'session_id' order by key, starts_at), '[]')
-                                 from rate_windows w where w.session_id = s.id))::text
-            from sessions s
-            where s.id = $1
-            """,
-            session_id,
-            idempotent=True,
-        )
-        if session is None:
-            yield "{}"
-            return
-        parts = [("turns", _TURNS), ("messages", _MESSAGES)]
-        parts += [(table, _CHECKPOINTS.format(table=table)) for table in await checkpoint_tables(self._db)]
-        yield f'{session[:-1]}, "threads": ['
-        separator = ""
-        async for thread_id, thread in self._pages(_THREADS, session_id):
-            yield f"{separator}{thread[:-1]}"
-            separator = ", "
-            for name, sql in parts:
-                yield f', "{name}": ['
-                between = ""
-                async for _, item in self._pages(sql, thread_id):
-                    yield f"{between}{item}"
-                    between = ", "
-                yield "]"
-            yield "}"
-        yield "]}"
-
-    async def _pages(self, sql: str, owner: UUID) -> AsyncGenerator[tuple[Any, str]]:
-        """Yield the keys and items of one of the statements above."""
-        after: Any = None
-        while rows := await self._db.fetch(sql, owner, after, EXPORTED_AT_ONCE, idempotent=True):
-            for row in rows:
-                yield row["key"], row["item"]
-            after = rows[-1]["key"]
+    def export(self, session_id: UUID) -> AsyncGenerator[str]:
+        """Return everything stored about the reader, piece by piece: see `persistence.export`."""
+        return export(self._db, session_id)
 
 
 def digest(token: str) -> bytes:
