@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from contextlib import aclosing
+from contextvars import Context
 
 from persistence.retention import EVERY, Retention
 from server.logs import log_for
@@ -29,7 +30,7 @@ class Pruning:
         now = time.monotonic()
         if now >= self._due:
             self._due = now + EVERY.total_seconds()
-            self._running = asyncio.create_task(self._prune())
+            self._running = asyncio.create_task(self._prune(), context=Context())  # it is no part of that turn
 
     async def _prune(self) -> None:
         try:

@@ -1,6 +1,7 @@
 """Old conversations go while the server is used, at most once an hour, and never because of time alone."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from persistence.migrate import migrate
 from persistence.postgres import Database, open_database
 from server import pruning
 from server.app import create_app
+from server.logs import JsonLines
 from server.service import open_service
 from server.settings import Settings
 from tests.postgres_fixtures import create_database
@@ -82,6 +84,26 @@ async def test_the_next_look_is_an_hour_away_in_this_worker_and_in_all_others(se
         await asyncio.sleep(0.2)
     assert await db.fetchval("select begun_at from chores") == begun
     assert await db.fetchval("select array_agg(id::text) from threads where title = 'Long ago'") == [kept]
+
+
+async def test_pruning_is_logged_without_the_request_that_was_answered_before(
+    settings: Settings, db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "server")
+    caplog.handler.setFormatter(JsonLines())
+    opening = partial(open_service, answerers=answerers(Scripted()), retriever=KnownPassages())
+    changed = settings.model_copy(update={"database_url": SecretStr(db.url)})
+    async with in_process(create_app(changed, opening=opening)) as client:
+        reader = await Reader.arrive(client)
+        old = await leave_an_old_thread(reader, db)
+        await reader.request("POST", "/chat", message="Why?")
+        await until_gone(reader, old)
+        async with asyncio.timeout(20):
+            while "pruned" not in caplog.text:
+                await asyncio.sleep(0.02)
+    lines = {line["event"]: line for line in map(json.loads, caplog.text.splitlines())}
+    assert "request_id" in lines["turn ended"]
+    assert not {"request_id", "turn_id"} & lines["pruned"].keys()
 
 
 async def test_what_runs_is_stopped_before_its_session_is_erased(reader: Reader, model: Scripted) -> None:
