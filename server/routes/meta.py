@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from importlib.metadata import version
-from secrets import compare_digest
 
 from fastapi import APIRouter, Response
 
 from graph.types import Notice
 from server.document import problems
+from server.limits import is_admin
 from server.problems import Problem, failure
 from server.requests import ChatRequest
 from server.routes.deps import BearerDep, ServiceDep
@@ -72,10 +72,9 @@ async def metrics(service: ServiceDep, bearer: BearerDep) -> Response:
 
     Without such a token nobody is told, not even this machine: what comes through a proxy on it looks the same.
     """
-    wanted = service.settings.admin_token
-    if wanted is None:
+    if service.settings.admin_token is None:
         raise Problem(403, "metrics_off", "Metrics are served once CITESIDE_ADMIN_TOKEN is set.")
-    if bearer is None or not compare_digest(bearer.encode(), wanted.get_secret_value().encode()):
+    if bearer is None or not is_admin(bearer, service.settings):
         problem = Problem(401, "admin_token_required", "Send CITESIDE_ADMIN_TOKEN as Authorization: Bearer.")
         problem.headers = {"WWW-Authenticate": "Bearer"}
         raise problem
