@@ -25,7 +25,7 @@ from graph.grounded import PASSAGES
 from graph.types import Answer
 from persistence.ids import new_id
 from persistence.limits import Limited, Paused, TooManyRunning
-from persistence.messages import AssistantMetadata, Message, Messages
+from persistence.messages import AssistantMetadata, Failure, Message, Messages
 from persistence.turns import (
     AttemptUnknown,
     Joined,
@@ -34,6 +34,7 @@ from persistence.turns import (
     Retried,
     SessionForeign,
     SessionUnknown,
+    Spent,
     Started,
     ThreadUnknown,
     Turn,
@@ -47,11 +48,11 @@ from server.limits import Asker, Tariff, refusal
 from server.logs import TURN_ID, log_for
 from server.metrics import Meters
 from server.mirrors import TICK, Mirrors
-from server.problems import Problem, Unauthorized, failure, not_found
+from server.problems import FAILURES, Problem, Unauthorized, failure, not_found
 from server.pruning import Pruning
 from server.requests import ChatRequest, StoredRequest
 from server.run import Ending, Question, Run, last_words, outcome, question_of, told
-from server.scrub import Scrub, scrubbed_notices
+from server.scrub import Scrub, ScrubFailed, scrubbed_notices
 from server.spans import Spans
 from server.transcript import Cursor, Sent, Transcript
 from server.wire import End, MessageGiven, TurnOpened
@@ -202,8 +203,27 @@ class TurnEngine:
             raise not_found("turn")
         if isinstance(retried, Retried):
             started = retried.started
-            asked = await self._scrub.asked(StoredRequest.model_validate(retried.request))
+            stored = StoredRequest.model_validate(retried.request)
+            try:
+                asked = await self._scrub.asked(stored)
+            except ScrubFailed:
+                await self._give_back(started, stored)
+                raise
             self._launch(started, self._begin(asked, started, started.earlier, started.attempt))
+
+    async def _give_back(self, started: Started, asked: StoredRequest) -> None:
+        """End an attempt that cannot begin, so that its thread is free at once and nothing stays reserved."""
+        error = Failure(code="internal", detail=FAILURES["internal"])
+        await self._turns.finish(
+            started.turn_id,
+            started.attempt,
+            self._worker,
+            status="failed",
+            content="",
+            metadata=AssistantMetadata.opening(asked.mode).model_copy(update={"error": error}),
+            error=error,
+            spent=Spent(0, 0),
+        )
 
     async def stop(self, session_id: UUID, turn_id: UUID) -> Turn:
         """Stop a turn, whichever worker runs it, and return it, ended unless that takes longer than `STOP`.

@@ -14,6 +14,8 @@ from graph.types import Passage, Scope
 from persistence.postgres import Database
 from server.app import create_app
 from server.hooks import load_hook
+from server.requests import ChatRequest
+from server.scrub import Scrub, ScrubFailed
 from server.service import open_service
 from server.settings import Settings
 from tests.server.http import Reader, in_process
@@ -215,6 +217,24 @@ async def test_a_selection_that_grew_too_long_is_cut(settings: Settings) -> None
         answer = (await reader.request("POST", "/chat", message="Why?", selected_text="x" * 20_000)).json()
         question, _ = await reader.messages(answer["thread_id"])
     assert len(question["selection"]["text"]) == 20_000
+
+
+async def test_a_retry_whose_question_cannot_be_scrubbed_leaves_its_thread_free(
+    scrubbed: Scrubbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = scrubbed.reader
+    answer = (await reader.request("POST", "/chat", message="How long?")).json()
+    path = f"/turns/{answer['turn_id']}"
+
+    async def fails(scrub: Scrub, asked: ChatRequest) -> ChatRequest:
+        raise ScrubFailed("the function in CITESIDE_SCRUB raised ValueError")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Scrub, "asked", fails)
+        assert (await reader.request("POST", f"{path}/retry", attempt=1)).status_code == 503
+    turn = (await reader.request("GET", path)).json()
+    assert (turn["status"], turn["attempt"]) == ("failed", 2)
+    assert (await reader.request("POST", f"{path}/retry", attempt=2)).status_code == 200
 
 
 @pytest.mark.parametrize(
