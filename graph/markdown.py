@@ -40,6 +40,8 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,31
 _ENTITY_BEGUN = re.compile(r"&(?:#?[A-Za-z\d]{0,32})\Z")
 _OF_ADDRESSES = re.compile(r"[A-Za-z\d:/.@]")
 _ESCAPABLE = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+_BEHIND_A_BACKSLASH = _ESCAPABLE | {"\n", ""}
+"""Before these it is not shown as it is: it escapes them, or breaks the line, or what comes next is not known."""
 _WORD = r"(?:[^\[\]`\\\n]|\\[^\n]|`[^`\n]{1,200}`(?!`))"
 _TARGET = r"(?:[^()\n\\]|\\[^\n]|\([^()\n]{0,300}\))"
 _LINK = re.compile(rf"\[(?P<words>{_WORD}{{0,300}})\]\({_TARGET}{{0,1000}}\)")
@@ -399,14 +401,14 @@ class MarkdownGate:
 
 def as_text(words: str) -> str:
     """Return Markdown that shows `words`, a text of a page or a reader, with nothing in it to follow."""
-    if not (_SIGNS.search(words) or _TOKEN.search(words)):
+    if not _SIGNS.search(words):
         return words
     gate = _TextGate(fenced=False)
     return gate.feed(words) + gate.flush()
 
 
 class _TextGate(MarkdownGate):
-    """Keeps brackets of links and images, which a quoted text has for what they are; none of them is a marker."""
+    """Keeps what a quoted text has for what it is: brackets that are no markers, backslashes and entities."""
 
     def _bracket(self, text: str, before: str, start: int, *, final: bool) -> tuple[str, int]:
         self._emit(before)
@@ -418,6 +420,19 @@ class _TextGate(MarkdownGate):
             self._open_bracket()
         else:
             self._emit(text[start])
+        return text, start + 1
+
+    def _escape(self, text: str, start: int, *, final: bool) -> tuple[str, int]:
+        if start + 1 == len(text) and not final:
+            return self._hold(text, start)
+        following = text[start + 1 : start + 2]
+        self._emit("\\\\" if following in _BEHIND_A_BACKSLASH else "\\")
+        return text, start + 1
+
+    def _entity(self, text: str, start: int, *, final: bool) -> tuple[str, int]:
+        if not final and _ENTITY_BEGUN.match(text, start):
+            return self._hold(text, start)
+        self._emit("&amp;" if _ENTITY.match(text, start) else "&")
         return text, start + 1
 
 
