@@ -9,6 +9,7 @@ to CommonMark, GFM and `marked` alike, and what was judged as text is text.
 import re
 from dataclasses import dataclass, field
 from html import unescape
+from typing import ClassVar
 
 _TOKEN = re.compile(
     r"\\|`+|~+|\n|[\[\]【<@&]|!(?=\[|\Z)|(?:https?|ftp)?://|www\.",
@@ -81,8 +82,8 @@ class MarkdownGate:
     text passed on is the same in whatever pieces it came, and passes a second time as it is.
     """
 
-    fenced: bool = field(default=True, kw_only=True)
-    """Whether lines of backticks or tildes open code blocks; a quoted text has none of its own."""
+    _has_fences: ClassVar[bool] = True
+    """Whether lines of backticks or tildes open code blocks."""
     _length: int = field(default=0, init=False)
     _held: str = field(default="", init=False)
     _quiet: bool = field(default=True, init=False)
@@ -185,9 +186,6 @@ class MarkdownGate:
             return f"\\{text}"
         return f" {text}" if last == text[0] == "`" else text
 
-    def _drop(self) -> None:
-        self._seam = True
-
     def _hold(self, text: str, start: int) -> tuple[str, int]:
         self._held = text[start:]
         return text, len(text)
@@ -228,8 +226,6 @@ class MarkdownGate:
         """Pass on a line's end, if it is there, and remember what the line means for those below it."""
         if not newline:
             return 0
-        if self._part_lines and not (self._row or self._more):
-            self._part_lines = False
         row = self._line()
         self._after_blank = not row.strip()
         self._ended(row)
@@ -252,7 +248,7 @@ class MarkdownGate:
         opened = start + (text[start] == "!")
         if link := _LINK.match(text, opened):
             self._emit(before)
-            self._drop()
+            self._seam = True
             return ("" if opened > start else link["words"]) + text[link.end() :], 0
         if not final and (opened == len(text) or _LINK_BEGUN.match(text, opened)):
             return self._hold_with_blank(text, before, start)
@@ -330,7 +326,7 @@ class MarkdownGate:
             return self._hold(text, start)
         run = text[start:end]
         row = self._line()
-        if self.fenced and len(run) > 2 and _BEFORE_A_FENCE.fullmatch(row):
+        if self._has_fences and len(run) > 2 and _BEFORE_A_FENCE.fullmatch(row):
             line_end = text.find("\n", end)
             line = text[start : line_end if line_end >= 0 else len(text)]
             opens = len(line) < _LONGEST_INFO and _OPENS_A_FENCE.fullmatch(line)
@@ -403,12 +399,17 @@ def as_text(words: str) -> str:
     """Return Markdown that shows `words`, a text of a page or a reader, with nothing in it to follow."""
     if not _SIGNS.search(words):
         return words
-    gate = _TextGate(fenced=False)
+    gate = _TextGate()
     return gate.feed(words) + gate.flush()
 
 
 class _TextGate(MarkdownGate):
-    """Keeps what a quoted text has for what it is: brackets that are no markers, backslashes and entities."""
+    """Keeps what a quoted text has for what it is: brackets that are no markers, backslashes and entities.
+
+    It has no code blocks: one that its quote does not close would take in what follows.
+    """
+
+    _has_fences = False
 
     def _bracket(self, text: str, before: str, start: int, *, final: bool) -> tuple[str, int]:
         self._emit(before)
