@@ -21,9 +21,10 @@ from evals.sites import EvalSite, SitePage
 from evals.targets import Target, Told
 from graph.citations import Statement, find_verbatim, statements
 from graph.markdown import as_text, shown_words
+from graph.missing import say_missing
 from graph.support import is_doubted, support
 from graph.terms import content_terms, question_terms
-from graph.texts import LOCALES, say
+from graph.texts import LOCALES
 from graph.types import CONSTRAINED_LABEL, Citation, Scope, Verdict
 from graph.units import quotable
 from server.requests import ChatRequest, Source
@@ -310,7 +311,7 @@ def is_verbatim(content: str, verdict: Verdict | None, selection: str) -> bool:
     if label != CONSTRAINED_LABEL or verdict is None:
         return False
     if verdict.verdict != "sufficient":
-        endings = [_what_is_missing(verdict, locale) for locale in LOCALES]
+        endings = [say_missing(verdict, locale) for locale in LOCALES]
         ending = next((ending for ending in endings if said.endswith(ending)), None)
         if ending is None:
             return False
@@ -324,15 +325,6 @@ def is_verbatim(content: str, verdict: Verdict | None, selection: str) -> bool:
             return False
         said = said.replace(sentence, "", 1)
     return not said.strip()
-
-
-def _what_is_missing(verdict: Verdict, locale: str) -> str:
-    """Return how an answer ends whose selection does not suffice."""
-    lines = [say(verdict.verdict, locale)]
-    for item in verdict.missing:
-        lines.append("\n- " + say("missing_line", locale, what=as_text(item.what), why=as_text(item.why)))
-        lines.append("  " + say("minimal_line", locale, minimal_text=as_text(item.minimal_text)))
-    return "\n".join(lines)
 
 
 async def _sufficiency(case: SufficiencyCase, target: Target) -> Row:

@@ -19,7 +19,7 @@ from graph.events import Delta, Status, VerdictGiven
 from graph.extractive import ExtractiveSelectionAnswerer
 from graph.injection import suspected
 from graph.markdown import as_text
-from graph.missing import admissible, describe, lacking
+from graph.missing import admissible, describe, lacking, say_missing
 from graph.ports import Claim, Finish, Lack, SelectionAnswerer, Sufficiency
 from graph.state import Answered, Assessed, Selected, ToAnswerSelection
 from graph.sufficiency import WIDER, WordSufficiency
@@ -127,7 +127,7 @@ class _Reply:
         verdict = self._verdict(judged)
         outcome: _Outcome = "answered" if verdict.verdict == "sufficient" else verdict.verdict
         if verdict.verdict != "sufficient":
-            self._show(("\n\n" if self._shown else "") + self._missing(outcome, verdict))
+            self._show(("\n\n" if self._shown else "") + say_missing(verdict, self._state["locale"]))
         if verdict != self._state["verdict"]:
             emit(VerdictGiven(verdict=verdict), self._runtime)
         return ConstrainedAnswer(
@@ -182,14 +182,6 @@ class _Reply:
     def _describe(self, lack: Lack) -> Missing:
         mentioned = content_terms(lack.about) <= content_terms(self._selection)
         return describe(lack, self._state["locale"], mentioned=mentioned)
-
-    def _missing(self, outcome: str, verdict: Verdict) -> str:
-        locale = self._state["locale"]
-        lines = [say(outcome, locale)]
-        for item in verdict.missing:
-            lines.append("\n- " + say("missing_line", locale, what=as_text(item.what), why=as_text(item.why)))
-            lines.append("  " + say("minimal_line", locale, minimal_text=as_text(item.minimal_text)))
-        return "\n".join(lines)
 
     def _show(self, text: str) -> None:
         self._text += text

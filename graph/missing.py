@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 
 from graph.citations import find_verbatim
+from graph.markdown import as_text
 from graph.ports import Lack, MissingKind
 from graph.terms import HOW_MUCH, STOP_WORDS, content_terms, question_terms, stem, words
 from graph.texts import say
-from graph.types import Missing
+from graph.types import Missing, Verdict
 
 _WORDS: Mapping[MissingKind, str] = {
     "number": rf"\b(?:{HOW_MUCH})\b",
@@ -118,3 +119,12 @@ def describe(lack: Lack, locale: str, *, mentioned: bool) -> Missing:
         why=say("why_kind" if mentioned else "why", locale, kind=kind, about=about),
         minimal_text=say("minimal", locale, kind=kind, about=about),
     )
+
+
+def say_missing(verdict: Verdict, locale: str) -> str:
+    """Return how an answer ends whose selection does not suffice: that it does not, and what it lacks."""
+    lines = [say(verdict.verdict, locale)]
+    for item in verdict.missing:
+        lines.append("\n- " + say("missing_line", locale, what=as_text(item.what), why=as_text(item.why)))
+        lines.append("  " + say("minimal_line", locale, minimal_text=as_text(item.minimal_text)))
+    return "\n".join(lines)
