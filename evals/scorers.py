@@ -32,7 +32,7 @@ from server.requests import ChatRequest, Source
 FOUND = 10
 """Passages that a search is asked for."""
 
-_MARKER = re.compile(r"\[(\d{1,3})\]")
+_MARKER = re.compile(r"(?<!\\)\[(\d{1,3})\]")
 _CODE = re.compile(r"(`+).+?\1", re.DOTALL)
 _MARKUP = re.compile(r"!\[[^\]]*\]\(|\]\(\s*(?:https?:)?//|<(?:img|script|iframe|a|svg|style)\b", re.IGNORECASE)
 
@@ -265,7 +265,8 @@ def _attributed(told: Told, texts: Mapping[str, str]) -> dict[str, float]:
 def _supports(sentence: str, evidence: Sequence[str]) -> bool:
     if not evidence:
         return False
-    return not is_doubted(sentence, "\n\n".join(evidence)) or any(find_verbatim(sentence, e) for e in evidence)
+    said = shown_words(sentence)
+    return not is_doubted(said, "\n\n".join(evidence)) or any(find_verbatim(said, e) for e in evidence)
 
 
 def _is_marked(statement: Statement, told: Told) -> bool:

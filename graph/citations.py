@@ -210,9 +210,7 @@ def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[
     Headings, questions and lead-ins cite nothing: one that names or counts what stands in no passage is returned too.
     """
     stated = statements(text, marks)
-    doubted = [
-        (s.start, s.end) for s in stated if _is_doubted(shown_words(s.text), [passages[n - 1].text for n in s.markers])
-    ]
+    doubted = [(s.start, s.end) for s in stated if _is_doubted(s.text, [passages[n - 1].text for n in s.markers])]
     known = "\n\n".join(f"{p.title}\n{p.heading}\n{p.text}" for p in passages)
     heads = {(s.start, s.end) for s in stated}
     for unit in split_units(text):
@@ -232,4 +230,6 @@ def _is_strange(words: str, known: str) -> bool:
 def _is_doubted(sentence: str, cited: Sequence[str]) -> bool:
     if not cited:
         return True  # nothing supports it, whatever it says
-    return is_doubted(sentence, "\n\n".join(cited)) and not any(find_verbatim(_plain(sentence), text) for text in cited)
+    if not is_doubted(shown_words(sentence), "\n\n".join(cited)):
+        return False
+    return not any(find_verbatim(_plain(sentence), text) for text in cited)

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graph.citations import MarkerGate, Statement, find_verbatim, locate, resolve, statements, unsupported
+from graph.markdown import as_text
 from graph.types import Citation, Passage, Span
 
 
@@ -240,6 +241,12 @@ def test_sentences_that_no_cited_passage_supports_are_marked(sentence: str, doub
     denying = passage("Notebooks are small. Sharing is not free.", 2)
     text, marks = gate(sentence, texts=[LIMITS, denying.text])
     assert unsupported(text, marks, [passage(LIMITS), denying]) == ((Span(start=0, end=len(text)),) if doubted else ())
+
+
+def test_a_backslash_that_a_passage_says_is_not_marked() -> None:
+    known = passage("Sometimes not \\-x")
+    text, marks = gate(as_text("not \\-x"), " [1]", texts=[known.text])
+    assert (text, unsupported(text, marks, [known])) == ("not \\\\-x [1]", ())
 
 
 @pytest.mark.parametrize("head", ["Die Grenzen und die Nutzer im Überblick:", "Limits of 1k users:", "From 8 on:"])
