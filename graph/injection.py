@@ -2,8 +2,8 @@
 
 What guards is elsewhere: such text travels as data, a marker or link is the server's own, and a constrained answer is
 made of quotes. Here is only found out where somebody may have tried, by fixed phrases, so that whoever runs the
-server can look. A text without one of a rule's words is not searched by it, and what was read once is remembered: a
-passage of a thousand characters takes 0.2 ms the first time.
+server can look. A text without one of a rule's words is not searched by it, and passages that were read once are
+remembered: one of a thousand characters takes 0.2 ms the first time.
 """
 
 import re
@@ -73,7 +73,8 @@ _RULES = (
         "each answer;each response;every answer;every reply;every response;valid answer;correct answer;right answer;"
         "allowed answer;valid reply;correct reply;valid response;correct response;nothing else;nothing more;asked any;"
         "asked about any;asked this;asked a question;repeat after;order you to;-->",
-        rf"{_BEGINS}(?:only\s+|always\s+|first\s+)?(?:reply|respond|answer)\s+(?:(?:to\s+)?\w+(?:\s+\w+)?\s+)?(?:only\s+|just\s+|exactly\s+)?with\b"
+        rf"{_BEGINS}(?:(?<!\band )|(?:only|always|first)\s+)(?:reply|respond|answer)\s+(?:(?:to\s+)?\w+(?:\s+\w+)?\s+)?"
+        r"(?:only\s+|just\s+|exactly\s+)?with\b|\band\s+(?:reply|respond|answer)\s+(?:only|just|exactly)\s+with\b"
         r"|\b(?:begin|start|end|finish)\s+(?:each\s+|every\s+)?(?:your|the)\s+(?:reply|answer|response|output)s?\s+(?:with|by)\b"
         r"|\bonly\s+(?:valid|correct|right|allowed)\s+(?:answer|reply|response)\b|\bsay\s+nothing\s+(?:else|more)\b"
         r"|\b(?:correct|right)\s+(?:answer|reply|response)\s+to\s+(?:every|any|each|all)\s+questions?\b"
@@ -120,7 +121,6 @@ _INVISIBLE = re.compile(
 """Runs of characters without a width, tag characters outside of a flag, and overrides of the direction of text."""
 
 
-@lru_cache(maxsize=4_096)
 def reads_like_orders(text: str) -> bool:
     """Tell whether `text` holds a phrase that orders a language model about, or characters that hide one."""
     if not text.isascii() and _INVISIBLE.search(text):
@@ -136,6 +136,12 @@ def suspected(*, question: str = "", selection: str = "", passages: Iterable[Pas
         found.append("question")
     if reads_like_orders(selection):
         found.append("selection")
-    if any(reads_like_orders(f"{p.title}\n{p.heading}\n{p.text}") for p in passages):
+    if any(_is_suspect(p.title, p.heading, p.text) for p in passages):
         found.append("passages")
     return tuple(found)
+
+
+@lru_cache(maxsize=4_096)
+def _is_suspect(title: str, heading: str, text: str) -> bool:
+    """Remember what is read of the docs; what readers send is read once, and no copy of it outlives their erasure."""
+    return reads_like_orders(f"{title}\n{heading}\n{text}")
