@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from graph.types import Frozen
 from persistence.postgres import POOL_SIZE
 
 READERS = (10, 1_000, 100_000)
@@ -25,11 +25,7 @@ NEON_POOLED = 10_000
 """Clients that Neon's pooler takes for one compute, by the same."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Turns(_Frozen):
+class Turns(Frozen):
     """What a turn of 3,000 characters costs that is streamed in ten seconds, and a stream that waits."""
 
     worker_ms: float
@@ -43,7 +39,7 @@ class Turns(_Frozen):
     """Memory of a worker that has nothing to do, without index and embedding model."""
 
 
-class Passages(_Frozen):
+class Passages(Frozen):
     """What an embedded index of so many passages costs."""
 
     count: int
@@ -58,7 +54,7 @@ class Passages(_Frozen):
     extrapolated: bool = False
 
 
-class Results(_Frozen):
+class Results(Frozen):
     """A whole run."""
 
     about: Mapping[str, Any]
@@ -66,7 +62,7 @@ class Results(_Frozen):
     passages: tuple[Passages, ...]
 
 
-class Fleet(_Frozen):
+class Fleet(Frozen):
     """What serves so many readers at once."""
 
     readers: int

@@ -4,19 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from evals.bench.turns.plan import HELD_BELOW_MS
 from evals.bench.turns.targets import TargetName
+from graph.types import Frozen
 
 Cell = Literal["idle", "first", "burst", "paced", "sustained", "stored"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Measured(_Frozen):
+class Measured(Frozen):
     """One cell of one target in one round; a figure's unit ends its name."""
 
     cell: Cell
@@ -27,7 +22,7 @@ class Measured(_Frozen):
     """What went wrong with how many turns; figures of such a cell count for nothing."""
 
 
-class Failure(_Frozen):
+class Failure(Frozen):
     """A target that did not do what was asked of it, with the last lines of its log."""
 
     target: TargetName
@@ -35,7 +30,7 @@ class Failure(_Frozen):
     log: str
 
 
-class Verdict(_Frozen):
+class Verdict(Frozen):
     """A goal, what was measured, and whether that reaches it; None where it could not be measured."""
 
     goal: str
@@ -45,7 +40,7 @@ class Verdict(_Frozen):
     reached: bool | None
 
 
-class Results(_Frozen):
+class Results(Frozen):
     """A whole run."""
 
     about: Mapping[str, Any]
