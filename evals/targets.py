@@ -189,7 +189,7 @@ class OverHttp:
         for attempt in range(_TRIES):
             try:
                 async with self.client.stream("POST", "/chat/stream", json=body) as response:
-                    pause = float(response.headers.get("retry-after", 1))
+                    pause = pause_of(response)
                     if response.status_code != 429 or attempt == _TRIES - 1 or pause > _LONGEST_PAUSE:
                         await _check(response)
                         name = ""
@@ -213,6 +213,12 @@ class OverHttp:
         except httpx.TransportError as error:
             raise TargetAway(f"{self.client.base_url} is away: {type(error).__name__}") from error
         return SearchAnswer.model_validate_json(response.content).data
+
+
+def pause_of(response: httpx.Response) -> float:
+    """Return the seconds to wait for by Retry-After; one where a proxy tells none, or a date."""
+    told = response.headers.get("retry-after", "")
+    return float(told) if told.isdecimal() else 1.0
 
 
 async def _check(response: httpx.Response) -> None:
