@@ -14,14 +14,16 @@ from typing import NamedTuple
 from graph.types import Passage, Suspect
 
 
-class _Rule(NamedTuple):
+class Rule(NamedTuple):
+    """A pattern of orders, and the words without which it need not be searched for."""
+
     words: tuple[str, ...]
-    """One of these stands, case folded, in every text that the pattern finds."""
+    """One of these stands in every text that the pattern finds, case folded and with single blanks."""
     pattern: re.Pattern[str]
 
 
-def _rule(words: str, pattern: str) -> _Rule:
-    return _Rule(tuple(words.split(";")), re.compile(pattern, re.IGNORECASE))
+def _rule(words: str, pattern: str) -> Rule:
+    return Rule(tuple(words.split(";")), re.compile(pattern, re.IGNORECASE))
 
 
 _BEFORE = r"(?:previous|prior|above|earlier|preceding|foregoing|former|your|system)"
@@ -31,9 +33,9 @@ _REGELN = r"(?:anweisung(?:en)?|instruktion(?:en)?|regeln?|vorgaben?|befehle?|pr
 _MODEL = r"(?:ai|llms?|(?:large )?language models?|chat ?bots?|ki|sprachmodelle?|assistant|assistent(?:en)?)"
 _BEGINS = r"(?:^|[.!?:;>\]\"“]\s{1,8}|\n\s{0,8}|\band |\bund |\bplease |\bbitte )"
 
-_RULES = (
+RULES = (
     _rule(
-        "ignore;disregard;forget;override;bypass;do not follow;don't follow",
+        "ignore;disregard;forget;override;bypass;do not follow;don't follow;do not answer",
         rf"\b(?:ignore|disregard|forget|override|bypass|(?:do not|don't) follow)\b(?:\W+\w+){{0,3}}?\W+{_BEFORE}\b(?:\W+\w+){{0,2}}?\W+{_ORDERS}\b"
         rf"|\b(?:ignore|disregard|forget)\s+(?:all|everything|any(?:thing)?|every)\b(?:\W+\w+){{0,3}}?\W+"
         r"(?:instructions?|prompts?|said|told|above|before)\b"
@@ -55,27 +57,27 @@ _RULES = (
         r"\b(?:ab sofort|ab jetzt|von nun an)\s+(?:bist|antworte|sag|gib|verhalte|schreib)\w*|\bdu bist jetzt\s+(?:ein|der|die|das|kein)",
     ),
     _rule(
-        "system prompt;your prompt;your instructions;your own;your rules;your initial;your hidden;your secret;your original;"
-        "your system;the system;initial prompt;hidden prompt;secret prompt;initial instructions;hidden instructions;"
-        "secret instructions;original instructions;prompt above;instructions above;you were given;you have been given",
+        "your;the own;the initial;the hidden;the secret;the original;the system;above;you were given;you have been given",
         r"\b(?:reveal|print|show|repeat|output|leak|display|disclose|tell|give|write|dump)\b(?:\W+\w+){0,4}?\W+"
         r"(?:(?:your|the)\s+(?:own\s+|initial\s+|hidden\s+|secret\s+|original\s+|system\s+)+(?:instructions?|prompts?|rules|message)"
         r"|your\s+(?:instructions?|prompts?|rules)|(?:instructions?|prompts?)\s+(?:above|you\s+(?:were|have\s+been)\s+given))\b",
     ),
     _rule(
-        "systemprompt;system-prompt;system prompt;deine anweisung;deine instruktion;deinen prompt;deiner anweisung",
+        "systemprompt;system-prompt;system prompt;system- prompt;dein",
         r"\b(?:zeige?|nenne?|verrate?|gib|drucke?|wiederhole?|schreibe?)\b(?:\W+\w+){0,4}?\W+"
         r"(?:system-?\s?prompt|dein\w*\s+(?:prompt|anweisung\w*|instruktion\w*))",
     ),
     _rule(
-        "reply with;answer with;respond with;reply only;answer only;respond only;answer every;answer each;answer any;answer all;reply to;answer to;respond to;just with;"
-        "exactly with;your reply;your answer;your response;your output;the reply;the answer;the response;each reply;"
-        "each answer;each response;every answer;every reply;every response;valid answer;correct answer;right answer;"
-        "allowed answer;valid reply;correct reply;valid response;correct response;nothing else;nothing more;asked any;"
-        "asked about any;asked this;asked a question;repeat after;order you to;-->",
+        "reply;respond;answer",
         rf"{_BEGINS}(?:(?<!\band )|(?:only|always|first)\s+)(?:reply|respond|answer)\s+(?:(?:to\s+)?\w+(?:\s+\w+)?\s+)?"
-        r"(?:only\s+|just\s+|exactly\s+)?with\b|\band\s+(?:reply|respond|answer)\s+(?:only|just|exactly)\s+with\b"
-        r"|\b(?:begin|start|end|finish)\s+(?:each\s+|every\s+)?(?:your|the)\s+(?:reply|answer|response|output)s?\s+(?:with|by)\b"
+        r"(?:only\s+|just\s+|exactly\s+)?with\b|\band\s+(?:reply|respond|answer)\s+(?:only|just|exactly)\s+with\b",
+    ),
+    _rule(
+        "your reply;your answer;your response;your output;the reply;the answer;the response;the output;valid answer;valid reply;"
+        "valid response;correct answer;correct reply;correct response;right answer;right reply;right response;"
+        "allowed answer;allowed reply;allowed response;nothing else;nothing more;asked a;asked this;repeat after;"
+        "order you to;-->",
+        r"\b(?:begin|start|end|finish)\s+(?:each\s+|every\s+)?(?:your|the)\s+(?:reply|answer|response|output)s?\s+(?:with|by)\b"
         r"|\bonly\s+(?:valid|correct|right|allowed)\s+(?:answer|reply|response)\b|\bsay\s+nothing\s+(?:else|more)\b"
         r"|\b(?:correct|right)\s+(?:answer|reply|response)\s+to\s+(?:every|any|each|all)\s+questions?\b"
         r"|\bwhen(?:ever)?\s+(?:you\s+are\s+)?asked\s+(?:anything|any\s+question|about\s+anything|this|a\s+question)\b"
@@ -83,7 +85,7 @@ _RULES = (
         r"|\border\s+you\s+to\s+(?:answer|reply|respond|say|print|output)\b",
     ),
     _rule(
-        "antworte;deine antwort;jede antwort;gültige antwort;richtige antwort;erlaubte antwort",
+        "antwort",
         rf"{_BEGINS}antworten?\s+(?:sie\s+)?(?:nur|ausschließlich|immer|lediglich|stattdessen)(?:\s+noch)?\s+mit\b"
         r"|\b(?:beginne|beende)\s+(?:deine|jede)\s+antwort\b|\beinzig\w*\s+(?:gültige|richtige|erlaubte)\s+antwort\b",
     ),
@@ -94,16 +96,15 @@ _RULES = (
     _rule(
         "note to;note for;message to;message for;instruction to;instruction for;instructions to;instructions for;"
         "attention to;attention for;reminder to;reminder for;hinweis an;hinweis für;nachricht an;nachricht für;"
-        "anweisung an;anweisung für;anweisungen an;anweisungen für;<!--;assistant,;assistent,;chatbot,;model,;models,;ai,;"
-        "llm,;ki,;sprachmodell,",
-        rf"\b(?:note|message|instructions?|attention|reminder|hinweis|nachricht|anweisung(?:en)?)\s+(?:to|for|an|für)\s+(?:the\s+|all\s+|any\s+"
+        "anweisung an;anweisung für;anweisungen an;anweisungen für;<!--;assistant,;assistent,;assistenten,;bot,;bots,;"
+        "model,;models,;ai,;llm,;llms,;ki,;sprachmodell,;sprachmodelle,",
+        r"\b(?:(?:note|message|instructions?|attention|reminder)\s+(?:to|for)|(?:hinweis|nachricht|anweisung(?:en)?)\s+(?:an|für))\s+(?:the\s+|all\s+|any\s+"
         rf"|das\s+|die\s+|den\s+|alle\s+)?{_MODEL}\s*(?:[:.!,]|that\b|reading\b|who\b)|<!--\s*{_MODEL}\s*[:,]"
         rf"|{_BEGINS}(?:dear\s+|hey\s+|hello\s+|hi\s+|liebe[rs]?\s+)?{_MODEL},\s*(?:please|bitte|you|ignore|do|translate|say|write|answer|print)\b",
     ),
     _rule(
-        "system:;system prompt:;system message:;system note:;system override:;system update:;assistant:;developer:;"
-        "\"role\";'role';as the admin;as your admin;as the developer;as your developer;as the owner;as your owner;"
-        "as the creator;as your creator",
+        "system;assistant;developer;\"role\";'role';as the admin;as your admin;as the owner;as your owner;as the creator;"
+        "as your creator",
         r"(?:^|\n)[ \t>#*_-]{0,8}(?-i:SYSTEM|System|ASSISTANT|Assistant|DEVELOPER)(?:\s+(?:prompt|message|note|override|update))?\s*:\s*"
         r"(?:from|you|ignore|do|always|never|new|the user|forget|reply|answer|override|print)\b"
         r"|[\"']role[\"']\s*:\s*[\"'](?:system|developer)[\"']\s*,\s*[\"']content[\"']\s*:\s*[\"'](?!you are)"
@@ -125,8 +126,8 @@ def reads_like_orders(text: str) -> bool:
     """Tell whether `text` holds a phrase that orders a language model about, or characters that hide one."""
     if not text.isascii() and _INVISIBLE.search(text):
         return True
-    folded = text.casefold()
-    return any(any(word in folded for word in rule.words) and rule.pattern.search(text) for rule in _RULES)
+    folded = " ".join(text.casefold().split())
+    return any(any(word in folded for word in rule.words) and rule.pattern.search(text) for rule in RULES)
 
 
 def suspected(*, question: str = "", selection: str = "", passages: Iterable[Passage] = ()) -> tuple[Suspect, ...]:
