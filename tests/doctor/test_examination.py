@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -16,7 +17,7 @@ from server.doctor import report
 from server.doctor.database import database_url
 from server.doctor.examination import examine
 from server.doctor.findings import Check, Finding, fail, ok, skipped, warn
-from server.doctor.machine import Machine
+from server.doctor.machine import Machine, limits
 from server.settings import Settings
 from tests.persistence.engines import Letters, Library, passage
 
@@ -149,6 +150,25 @@ async def _looked_at(machine: Machine) -> Finding:
 )
 async def test_the_way_to_the_database_is_judged_by_its_host_and_its_mode(url: str, outcome: str, told: str) -> None:
     found = await database_url(Machine(Settings.model_construct(database_url=SecretStr(url))))
+    assert (found.outcome, told in found.detail) == (outcome, True), found
+
+
+KEY = SecretStr("sk-a-key-of-a-model")
+
+
+@pytest.mark.parametrize(
+    ("given", "outcome", "told"),
+    [
+        ({}, "ok", "60 an hour for a session. Without a model there is nothing to pay for."),
+        ({"daily_tokens": 0}, "ok", "nothing to pay for"),
+        ({"turns_per_hour": 0}, "warn", "off: CITESIDE_TURNS_PER_HOUR."),
+        ({"openai_api_key": KEY}, "ok", "an hour for a session, 2,000,000 tokens a day for all."),
+        ({"openai_api_key": KEY, "daily_tokens": 0, "daily_cost": 5}, "ok", "session, a cost of 5 a day for all."),
+        ({"openai_api_key": KEY, "daily_tokens": 0}, "fail", "Nothing bounds what the model may cost"),
+    ],
+)
+async def test_no_limit_is_told_that_is_not_there(given: dict[str, Any], outcome: str, told: str) -> None:
+    found = await limits(Machine(Settings.model_construct(**given)))
     assert (found.outcome, told in found.detail) == (outcome, True), found
 
 
