@@ -5,6 +5,7 @@ import re
 from urllib.parse import urlsplit
 
 from graph.errors import ConfigurationError, IndexMissing, IndexUnavailable
+from persistence.addresses import without_credentials
 from persistence.embedded_index import read_manifest
 from persistence.embeddings import Embedder, NoEmbedder, open_embedder
 from persistence.index import COLLECTION, INDEX_FOLDER, Manifest
@@ -55,7 +56,7 @@ async def qdrant(machine: Machine) -> Finding:
     url = machine.settings.qdrant_url
     if url is None:
         return ok(f"The index is embedded, in {machine.settings.data_dir / INDEX_FOLDER}; no Qdrant is asked.")
-    parts = urlsplit(url)
+    parts, shown = urlsplit(url), without_credentials(url)
     if parts.scheme == "http" and _key(machine) and not is_near(parts.hostname or ""):
         return fail(
             f"The key of Qdrant crosses the network to {parts.hostname} in plain text.", "Write https in QDRANT_URL."
@@ -65,9 +66,11 @@ async def qdrant(machine: Machine) -> Finding:
             await index.collection()
         except IndexUnavailable as error:
             if re.search(r"\b40[13]\b", str(error)):
-                return fail(f"Qdrant at {url} refuses the key, or wants one.", "Set QDRANT_API_KEY to one of its keys.")
+                return fail(
+                    f"Qdrant at {shown} refuses the key, or wants one.", "Set QDRANT_API_KEY to one of its keys."
+                )
             return fail(str(error), "See that QDRANT_URL names host and port (6333), and that it can be reached.")
-    return ok(f"Qdrant at {url} answers.")
+    return ok(f"Qdrant at {shown} answers.")
 
 
 async def index(machine: Machine) -> Finding:

@@ -39,15 +39,15 @@ class Machine:
 
     @property
     def secrets(self) -> Iterable[str]:
-        """All secrets among the settings, and the password in the database's URL."""
+        """All secrets among the settings, and the passwords in their URLs."""
         return secrets_of(self.settings)
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """Return all secrets among settings; a database's URL holds one, as it is written and as it is meant."""
+    """Return all secrets among settings; a URL may hold one, as it is written and as it is meant."""
     found = [value.get_secret_value() for value in vars(settings).values() if isinstance(value, SecretStr)]
-    if settings.database_url:
-        for password in _PASSWORD.findall(settings.database_url.get_secret_value()):
+    for text in [*found, *(value for value in vars(settings).values() if isinstance(value, str))]:
+        for password in _PASSWORD.findall(text):
             found += [*password, *map(unquote, password)]
     return [secret for secret in found if secret]
 

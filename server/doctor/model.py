@@ -5,6 +5,7 @@ import time
 from contextlib import aclosing
 from typing import Any, cast
 
+from persistence.addresses import without_credentials
 from server.doctor.findings import Finding, fail, ok, skipped, warn
 from server.doctor.machine import Machine
 
@@ -25,7 +26,7 @@ async def model(machine: Machine) -> Finding:
     from server.models import chat_model
 
     chat = await asyncio.to_thread(chat_model, settings)
-    where = f"{settings.model} at {settings.openai_base_url or 'OpenAI'}"
+    where = f"{settings.model} at {without_credentials(settings.openai_base_url or 'OpenAI')}"
     began = time.monotonic()
     pieces: list[tuple[float, str]] = []
     finish = ""

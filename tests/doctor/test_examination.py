@@ -17,7 +17,9 @@ from server.doctor import report
 from server.doctor.database import database_url
 from server.doctor.examination import examine
 from server.doctor.findings import Check, Finding, fail, ok, skipped, warn
+from server.doctor.index import qdrant
 from server.doctor.machine import Machine, limits
+from server.doctor.model import model
 from server.settings import Settings
 from tests.persistence.engines import Letters, Library, passage
 
@@ -151,6 +153,16 @@ async def _looked_at(machine: Machine) -> Finding:
 async def test_the_way_to_the_database_is_judged_by_its_host_and_its_mode(url: str, outcome: str, told: str) -> None:
     found = await database_url(Machine(Settings.model_construct(database_url=SecretStr(url))))
     assert (found.outcome, told in found.detail) == (outcome, True), found
+
+
+async def test_what_opens_an_address_is_not_told_with_it() -> None:
+    addresses = {"openai_base_url": "http://sk-token@127.0.0.1:9/v1", "qdrant_url": "http://reader:sesame@127.0.0.1:9"}
+    machine = Machine(Settings.model_construct(**addresses))
+    checks = [Check("model", "", model), Check("qdrant", "", qdrant)]
+    told = [finding.detail async for _, finding in examine(checks, machine)]
+    assert told[0].startswith("gpt-4.1-mini at http://127.0.0.1:9/v1 cannot be reached")
+    assert "127.0.0.1:9" in told[1] and "reader" not in told[1] and "sesame" not in told[1]
+    assert "sesame" in machine.secrets
 
 
 KEY = SecretStr("sk-a-key-of-a-model")
