@@ -30,7 +30,8 @@ async def tls(deployment: Deployment) -> Finding:
             "Put a reverse proxy with a certificate before the server, and give its https address.",
         )
     try:
-        _, writer = await _shake_hands(deployment.url)
+        context = ssl.create_default_context()
+        _, writer = await asyncio.open_connection(parts.hostname, parts.port or 443, ssl=context)
     except ssl.SSLCertVerificationError as error:
         return fail(
             f"The certificate is not valid: {error.verify_message}",
@@ -48,21 +49,12 @@ async def tls(deployment: Deployment) -> Finding:
     return warn(told, mend) if days < DAYS_WARNED else ok(f"It is valid for this host. {told}")
 
 
-async def _shake_hands(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    parts = urlsplit(url)
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    return await asyncio.open_connection(parts.hostname, parts.port or 443, ssl=context)
-
-
 async def http2(deployment: Deployment) -> Finding:
     """See whether HTTP/2 is offered: with HTTP/1.1 a browser holds six streams for all tabs of a site."""
     if urlsplit(deployment.url).scheme == "http":
         return skipped("HTTP/2 needs https.")
-    _, writer = await _shake_hands(deployment.url)
-    chosen = writer.get_extra_info("ssl_object").selected_alpn_protocol()
-    writer.close()
-    if chosen == "h2":
+    response = await deployment.client.get("/healthz")
+    if response.http_version == "HTTP/2":
         return ok("HTTP/2 is offered.")
     return warn("Only HTTP/1.1 is offered: the seventh open tab of a reader waits.", "Turn HTTP/2 on in the proxy.")
 
