@@ -147,7 +147,7 @@ def normalise_dsn(url: str) -> Dsn:
     verified_tls = (
         query.get("sslmode") in ("require", "verify-ca", "verify-full")
         and query.get("sslrootcert", "system") == "system"
-        and not _is_local(hostname)
+        and not is_local(hostname)
     )
     if verified_tls:
         del query["sslmode"]
@@ -163,7 +163,8 @@ def normalise_dsn(url: str) -> Dsn:
     )
 
 
-def _is_local(hostname: str) -> bool:
+def is_local(hostname: str) -> bool:
+    """Tell whether a host is this machine: by its name, by its address, or because none or a path is a socket."""
     return hostname in ("", "localhost", "::1") or hostname.startswith(("/", "127."))
 
 

@@ -11,7 +11,7 @@ import asyncpg
 
 from graph.errors import ConfigurationError, StoreUnavailable
 from persistence.migrate import migrate
-from persistence.postgres import driver_errors, normalise_dsn, open_database
+from persistence.postgres import driver_errors, is_local, normalise_dsn, open_database
 from server.doctor.findings import Finding, fail, ok, skipped, warn
 from server.doctor.machine import Machine
 
@@ -46,7 +46,7 @@ async def database_url(machine: Machine) -> Finding:
     host = urlsplit(dsn.url).hostname or query.get("host", [""])[-1]
     if dsn.verified_tls:
         return ok(f"The connection to {host} is encrypted, and its certificate is verified.")
-    if _is_this_machine(host):
+    if is_local(host):
         return ok(f"The database is on this machine ({host or 'a socket'}).")
     told = f"sslmode is {mode}, and {host} is another machine: "
     mend = "Add sslmode=verify-full to DATABASE_URL."
@@ -58,10 +58,6 @@ async def database_url(machine: Machine) -> Finding:
         return warn(f"{told}the certificate is verified, but not that it is that host's.", mend)
     told += "passwords and conversations may cross the network in plain text."
     return warn(told, f"{mend} Within one private network this may be left.") if is_near(host) else fail(told, mend)
-
-
-def _is_this_machine(host: str) -> bool:
-    return host in ("", "localhost", "::1") or host.startswith(("/", "127."))
 
 
 def is_near(host: str) -> bool:

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from persistence.postgres import is_local
 from server.doctor.findings import Finding, counted, fail, ok, warn
 from server.settings import Settings, variable
 
@@ -142,7 +143,7 @@ async def origins(machine: Machine) -> Finding:
     mend = "Set CITESIDE_CORS_ORIGINS to the origins of your sites, such as https://docs.example.com."
     if not allowed:
         return fail("No site may ask.", mend)
-    if all((urlsplit(origin).hostname or "") in ("localhost", "127.0.0.1", "::1") for origin in allowed):
+    if all(is_local(urlsplit(origin).hostname or "") for origin in allowed):
         return warn(f"Only sites of this machine may ask: {listed}.", mend)
     if plain := [origin for origin in allowed if _is_plain(origin)]:
         return warn(f"Sites without TLS may ask: {', '.join(plain)}.", "Serve these sites over https.")
@@ -151,7 +152,7 @@ async def origins(machine: Machine) -> Finding:
 
 def _is_plain(origin: str) -> bool:
     parts = urlsplit(origin)
-    return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+    return parts.scheme == "http" and not is_local(parts.hostname or "")
 
 
 async def admin_token(machine: Machine) -> Finding:
@@ -196,7 +197,7 @@ async def proxies(machine: Machine) -> Finding:
         return fail(f"Everybody may choose their address by X-Forwarded-For: {', '.join(wide)} is trusted.", mend)
     if trusted:
         return ok(f"X-Forwarded-For is believed of {', '.join(trusted)} alone.")
-    if settings.host in ("localhost", "127.0.0.1", "::1"):
+    if is_local(settings.host):
         return warn(
             f"The server listens on {settings.host}, so that a proxy must stand before it, and none is trusted: all "
             "readers count as one address, and share its limits.",

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from persistence.postgres import is_local
 from server.doctor.machine import secrets_of
 from server.settings import Settings
 
 if TYPE_CHECKING:
     from server.doctor.watch import Watched
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SECONDS = 20.0
 
 
@@ -39,7 +39,7 @@ class Deployment:
     @property
     def is_here(self) -> bool:
         """Tell whether it is asked on this machine, without what stands before it elsewhere."""
-        return urlsplit(self.url).hostname in LOOPBACK
+        return is_local(urlsplit(self.url).hostname or "")
 
     @property
     def headers(self) -> dict[str, str]:
@@ -51,7 +51,7 @@ class Deployment:
 @asynccontextmanager
 async def open_deployment(url: str, origin: str, settings: Settings) -> AsyncIterator[Deployment]:
     """Open a client for the server at `url`; nothing is sent yet. Loopback is asked without the environment's proxy."""
-    here = urlsplit(url).hostname in LOOPBACK
+    here = is_local(urlsplit(url).hostname or "")
     authorities = ssl.create_default_context()  # the system's, as for Postgres
     async with httpx.AsyncClient(
         base_url=url, timeout=SECONDS, trust_env=not here, http2=True, verify=authorities
