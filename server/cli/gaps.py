@@ -10,6 +10,7 @@ from server.cli.prune import days
 
 if TYPE_CHECKING:
     from persistence.gaps import Gap
+    from server.scrub import Scrub
     from server.settings import Settings
 
 
@@ -79,15 +80,22 @@ command = Gaps()
 async def _read(settings: "Settings", args: argparse.Namespace) -> "tuple[list[Gap], bool]":
     """Return the gaps, with their texts scrubbed also where that was not on yet when they were asked."""
     from persistence.gaps import read_gaps
-    from server.requests import MESSAGE_LIMIT
     from server.scrub import open_scrub
     from server.service import open_database_of
 
     scrub = open_scrub(settings)
     async with open_database_of(settings) as database:
         gaps = await read_gaps(database, args.days, version=args.of_version, locale=args.locale)
-    kept = [gap.model_copy(update={"question": await scrub.text(gap.question, MESSAGE_LIMIT)}) for gap in gaps]
-    return kept, scrub.on
+    return [await _scrubbed(gap, scrub) for gap in gaps] if scrub.on else gaps, scrub.on
+
+
+async def _scrubbed(gap: "Gap", scrub: "Scrub") -> "Gap":
+    """Return a gap without what the function finds in it; what is missing is said in words of the question."""
+    from server.requests import MESSAGE_LIMIT
+
+    question = await scrub.text(gap.question, MESSAGE_LIMIT)
+    missing = [await scrub.text(lack, MESSAGE_LIMIT) for lack in gap.missing]
+    return gap.model_copy(update={"question": question, "missing": tuple(missing)})
 
 
 def _write(text: str, out: Path | None) -> None:

@@ -219,6 +219,9 @@ async def test_the_command_writes_the_page_beside_others_and_says_whose_words_it
 ) -> None:
     for question in ("How do I rotate tokens of jo@example.com?", "How to rotate the tokens of al@example.org?"):
         await asked(db, question, grounded("not_covered", nearest=NEAREST))
+    lacking = Missing(what="the role of jo@example.com", why="It says nothing.", minimal_text="a sentence")
+    verdict = Verdict(verdict="insufficient", missing=(lacking,))
+    await asked(db, "Which role?", AssistantMetadata(mode="constrained", outcome="insufficient", verdict=verdict))
     out = tmp_path / "gaps.html"
     env = os.environ | {"DATABASE_URL": db.url, "CITESIDE_SCRUB": "server.personal_data:scrub"}
 
@@ -235,9 +238,9 @@ async def test_the_command_writes_the_page_beside_others_and_says_whose_words_it
         return done.stdout, done.stderr
 
     printed, progress = await run("--format", "html", "--out", str(out))
-    assert printed == "" and '{"stage": "embedding", "done": 2, "total": 2}' in progress
+    assert printed == "" and '{"stage": "embedding", "done": 3, "total": 3}' in progress
     page = out.read_text()
-    assert "2 readers, 2 times" in page and "[email]" in page and "jo@" not in page
+    assert "2 readers, 2 times" in page and "the role of [email]" in page and "jo@" not in page
     assert "They went through the function in CITESIDE_SCRUB." in page
     table, _ = await run("--min-readers", "3")
     assert "These are your readers&#x27; own words" not in table and "These are your readers' own words" in table
