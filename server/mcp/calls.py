@@ -96,14 +96,10 @@ class Call:
             session, token = await self.service.sessions.create(charges=self.service.tariff.session(self.asker))
         except Limited as limited:
             raise refusal(limited) from None
-        turn = None
         try:
-            turn = await self.service.engine.start(self.asker._replace(token=token), asked)
-            yield turn
+            yield await self.service.engine.start(self.asker._replace(token=token), asked)
         finally:
-            with anyio.CancelScope(shield=True):
-                if turn:  # it may still run, when the client has left
-                    await self.service.engine.stop(session.id, turn.turn_id)
+            with anyio.CancelScope(shield=True):  # the turn may still run, when the client has left
                 await self.service.sessions.erase(session.id)
 
 
