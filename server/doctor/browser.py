@@ -97,4 +97,4 @@ async def body_limit(deployment: Deployment) -> Finding:
     return ok("A body of 256 KiB reaches the server, a larger one is refused.")
 
 
-_LARGER = "Allow bodies of 256 KiB in the proxy (nginx: client_max_body_size 256k)."
+_LARGER = "Allow bodies of more than 256 KiB in the proxy (nginx: client_max_body_size 1m)."

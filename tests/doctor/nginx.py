@@ -38,7 +38,7 @@ def in_front(url: str, *, days: float = 60) -> Iterator[str]:
             f"server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {file}; ssl_certificate_key {file};\n"
             f"location / {{ proxy_pass {url}; proxy_http_version 1.1; proxy_set_header Host $host;\n"
             "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_read_timeout 75s;\n"
-            "client_max_body_size 256k; } } }\n"
+            "client_max_body_size 1m; } } }\n"
         )
         words = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
         running = subprocess.Popen(words, start_new_session=True)
