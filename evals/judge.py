@@ -22,7 +22,7 @@ async def judged(results: Results, settings: Settings, model: str) -> Results:
 
     Raises CitesideError when the judge fails; the run itself is on disk by then.
     """
-    if settings.openai_api_key is None and settings.openai_base_url is None:
+    if not settings.has_model:
         return results
     chat = ChatOpenAI(
         model=model,

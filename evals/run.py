@@ -28,8 +28,8 @@ from evals.scorers import try_case
 from evals.sites import EvalSite
 from evals.targets import Target, TargetAway, Worsen, in_process, over_http
 from graph.errors import CitesideError
-from persistence.embeddings import open_embedder
 from persistence.ingest import ingest
+from server.service import open_embedder_of
 from server.settings import Settings
 
 AT_ONCE = 4
@@ -144,14 +144,14 @@ def not_measured(plan: Plan, settings: Settings) -> dict[str, str]:
     told: dict[str, str] = {}
     if plan.judge is None:
         told["grounded.judged_grounded"] = "no judge was asked for (--judge MODEL)"
-    elif settings.openai_api_key is None and settings.openai_base_url is None:
+    elif not settings.has_model:
         told["grounded.judged_grounded"] = "a judge needs OPENAI_API_KEY or OPENAI_BASE_URL"
     if plan.url:
         told |= dict.fromkeys(
             ("injection.model_rules_kept", "injection.model_payload"), "a running server brings its own model"
         )
         told["constrained.retriever_untouched"] = "what a running server searches cannot be seen from outside"
-    elif settings.openai_api_key is None and settings.openai_base_url is None:
+    elif not settings.has_model:
         told["grounded.tokens"] = "no language model is configured: answers are extractive"
     return told
 
@@ -200,12 +200,7 @@ def prepare(settings: Settings, site: EvalSite, folder: Path, progress: Callable
     models.mkdir(mode=0o700, exist_ok=True)
     if not (data_dir / "models").exists():
         (data_dir / "models").symlink_to(models, target_is_directory=True)
-    embedder = open_embedder(
-        data_dir,
-        model=settings.embedding_model,
-        api_key=settings.openai_api_key,
-        base_url=settings.openai_base_url,
-    )
+    embedder = open_embedder_of(settings.model_copy(update={"data_dir": data_dir}))
     ingest(str(site.folder), data_dir=data_dir, embedder=embedder, base_url=site.base_url, progress=progress)
 
 
@@ -295,7 +290,6 @@ def open_log(folder: Path, header: Mapping[str, Any], *, resume: bool) -> RunLog
 def header_of(plan: Plan, cases: Iterable[Case], settings: Settings) -> dict[str, Any]:
     """Return what a run was made with, so that two runs can be compared, or are seen not to be comparable."""
     digest = hashlib.sha256("\n".join(case.model_dump_json() for case in cases).encode()).hexdigest()
-    configured = settings.openai_api_key is not None or settings.openai_base_url is not None
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "digest": digest[:16],
@@ -305,7 +299,7 @@ def header_of(plan: Plan, cases: Iterable[Case], settings: Settings) -> dict[str
         "url": plan.url,
         "revision": revision(),
         "prompts": prompt_hash(),
-        "model": settings.model if configured else None,
+        "model": settings.model if settings.has_model else None,
         "judge": plan.judge,
         "cores": os.cpu_count() or 1,
         "load_average": round(os.getloadavg()[0], 1),

@@ -47,7 +47,7 @@ def open_answerers(settings: Settings) -> Answerers:
 
     Raises ConfigurationError when the instructions file cannot be read.
     """
-    if settings.openai_api_key is None and settings.openai_base_url is None:
+    if not settings.has_model:
         return Answerers(
             model_name=NAME,
             grounded=ExtractiveAnswerer(),

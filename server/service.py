@@ -160,19 +160,24 @@ async def open_database_of(settings: Settings) -> AsyncIterator[Database]:
         yield database
 
 
-@asynccontextmanager
-async def open_retrieval(settings: Settings) -> "AsyncIterator[tuple[Embedder, PassageIndex]]":
-    """Open the embedding model and the index that `settings` name."""
+def open_embedder_of(settings: Settings) -> "Embedder":
+    """Return the embedding model that `settings` name. Blocks; raises what `open_embedder` raises."""
     from persistence.embeddings import open_embedder
-    from persistence.index import open_index
 
-    embedder = await asyncio.to_thread(
-        open_embedder,
+    return open_embedder(
         settings.data_dir,
         model=settings.embedding_model,
         api_key=settings.openai_api_key,
         base_url=settings.openai_base_url,
     )
+
+
+@asynccontextmanager
+async def open_retrieval(settings: Settings) -> "AsyncIterator[tuple[Embedder, PassageIndex]]":
+    """Open the embedding model and the index that `settings` name."""
+    from persistence.index import open_index
+
+    embedder = await asyncio.to_thread(open_embedder_of, settings)
     key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
     async with open_index(settings.data_dir, embedder, url=settings.qdrant_url, api_key=key) as index:
         yield embedder, index

@@ -130,6 +130,11 @@ class Settings(BaseSettings):
     langsmith_project: str | None = Field(default=None, validation_alias="LANGSMITH_PROJECT")
     langsmith_endpoint: HttpUrl | None = Field(default=None, validation_alias="LANGSMITH_ENDPOINT")
 
+    @property
+    def has_model(self) -> bool:
+        """Tell whether a language model answers: a key or the address of a server turns it on."""
+        return self.openai_api_key is not None or self.openai_base_url is not None
+
 
 def variable(field: str) -> str:
     """Return the environment variable that sets `field`."""

@@ -31,15 +31,10 @@ class Ingest:
 
     def run(self, args: argparse.Namespace, settings: "Settings") -> int:
         """Ingest and say what was found."""
-        from persistence.embeddings import open_embedder
         from persistence.ingest import ingest, shown
+        from server.service import open_embedder_of
 
-        embedder = open_embedder(
-            settings.data_dir,
-            model=settings.embedding_model,
-            api_key=settings.openai_api_key,
-            base_url=settings.openai_base_url,
-        )
+        embedder = open_embedder_of(settings)
         if embedder.name == "none":
             print("The embedding model is not installed: passages will be found by keywords alone.", file=sys.stderr)
         with shown(sys.stderr) as progress:

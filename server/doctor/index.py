@@ -7,26 +7,16 @@ from urllib.parse import urlsplit
 from graph.errors import ConfigurationError, IndexMissing, IndexUnavailable
 from persistence.addresses import without_credentials
 from persistence.embedded_index import read_manifest
-from persistence.embeddings import Embedder, NoEmbedder, open_embedder
+from persistence.embeddings import NoEmbedder
 from persistence.index import COLLECTION, INDEX_FOLDER, Manifest
 from persistence.index.manifest import LAYOUT
 from persistence.index.remote import open_remote_index
 from server.doctor.database import is_near
 from server.doctor.findings import Finding, counted, fail, ok, warn
 from server.doctor.machine import Machine
+from server.service import open_embedder_of
 
 INGEST = "Run `citeside ingest` with the site's build folder or URL."
-
-
-async def _embedder(machine: Machine) -> Embedder:
-    settings = machine.settings
-    return await asyncio.to_thread(
-        open_embedder,
-        settings.data_dir,
-        model=settings.embedding_model,
-        api_key=settings.openai_api_key,
-        base_url=settings.openai_base_url,
-    )
 
 
 def _key(machine: Machine) -> str | None:
@@ -37,7 +27,7 @@ def _key(machine: Machine) -> str | None:
 async def embeddings(machine: Machine) -> Finding:
     """Embed a word, which with a model elsewhere costs a token."""
     try:
-        embedder = await _embedder(machine)
+        embedder = await asyncio.to_thread(open_embedder_of, machine.settings)
         if isinstance(embedder, NoEmbedder):
             return warn(
                 "No embedding model is installed: passages are found by their words alone.",
@@ -83,7 +73,7 @@ async def index(machine: Machine) -> Finding:
         return fail("Nothing has been ingested yet.", INGEST)
     if manifest.layout != LAYOUT:
         return fail(f"The index has layout {manifest.layout}, this version reads layout {LAYOUT}.", INGEST)
-    name = (await _embedder(machine)).name
+    name = (await asyncio.to_thread(open_embedder_of, machine.settings)).name
     if manifest.embedding_model != name:
         return fail(
             f"The index was made with the embedding model {manifest.embedding_model}, but {name} is configured.",

@@ -171,18 +171,18 @@ async def limits(machine: Machine) -> Finding:
     settings = machine.settings
     counted_by = ("turns_per_minute", "turns_per_hour", "address_turns_per_minute", "address_running_turns")
     bounds = {variable(name): getattr(settings, name) for name in counted_by}
-    if has_model := settings.openai_api_key is not None or settings.openai_base_url is not None:
+    if settings.has_model:
         bounds[variable("daily_tokens")] = settings.daily_tokens or settings.daily_cost
     off = [name for name, most in bounds.items() if not most]
     mend = f"Remove {', '.join(off)} from the settings to have the defaults, or set a number above 0."
     if not (settings.turns_per_minute or settings.turns_per_hour) and not settings.address_turns_per_minute:
         return fail("Readers may ask without limit: nothing counts their turns.", mend)
-    if has_model and not bounds[variable("daily_tokens")]:
+    if settings.has_model and not bounds[variable("daily_tokens")]:
         return fail("Nothing bounds what the model may cost in a day.", mend)
     if off:
         return warn(f"Some limits are off: {', '.join(off)}.", mend)
     most = f"At most {settings.turns_per_minute} turns a minute and {settings.turns_per_hour} an hour for a session"
-    if not has_model:
+    if not settings.has_model:
         return ok(f"{most}. Without a model there is nothing to pay for.")
     budget = f"{settings.daily_tokens:,} tokens" if settings.daily_tokens else f"a cost of {settings.daily_cost:g}"
     return ok(f"{most}, {budget} a day for all.")

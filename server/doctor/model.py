@@ -19,7 +19,7 @@ AT_ONCE = 8
 async def model(machine: Machine) -> Finding:
     """Have the model count, and see whether the numbers come one after the other."""
     settings = machine.settings
-    if settings.openai_api_key is None and settings.openai_base_url is None:
+    if not settings.has_model:
         return skipped("No model is configured: answers are made of the docs' own sentences.")
     from langchain_core.messages import HumanMessage
 
