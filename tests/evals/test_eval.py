@@ -31,6 +31,7 @@ from server.app import create_app
 from server.requests import ChatRequest
 from server.settings import Settings
 from tests.server.http import on_a_port
+from tests.unlimited import NO_LIMITS
 
 ROOT = Path(__file__).parents[2]
 
@@ -233,7 +234,7 @@ async def test_a_running_server_is_measured_and_one_that_goes_away_can_be_resume
     synthetic: EvalSite, eval_folder: Path, plain_settings: Settings, tmp_path: Path
 ) -> None:
     site = EvalSite("site", synthetic.folder, synthetic.base_url, synthetic.pages)
-    served = plain_settings.model_copy(update={"data_dir": eval_folder / "synthetic"})
+    served = plain_settings.model_copy(update={"data_dir": eval_folder / "synthetic"} | NO_LIMITS)
     app = GoesAway(create_app(served), questions=12)
     async with on_a_port(app) as client:  # pyright: ignore[reportArgumentType]
         plan = Plan(limit=10, suites=("retrieval", "grounded", "constrained"), url=str(client.base_url))
