@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -36,12 +37,30 @@ def server_url() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
+@asynccontextmanager
+async def connection_to(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Connect beside the pool and any pooler, and close the connection however the test ends."""
+    connection = await asyncpg.connect(**normalise_dsn(url).direct.arguments())
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def somebody_waits_for_a_lock(db: Database) -> None:
+    """Return when a statement in this database waits for another transaction."""
+    async with asyncio.timeout(10):
+        while not await db.fetchval(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        ):
+            await asyncio.sleep(0.01)
+
+
 async def create_database(server_url: str) -> str:
     """Create an empty database and return its URL."""
     name = f"test_{new_id().hex}"
-    connection = await asyncpg.connect(**normalise_dsn(server_url).direct.arguments())
-    await connection.execute(f"create database {name} template template0")
-    await connection.close()
+    async with connection_to(server_url) as connection:
+        await connection.execute(f"create database {name} template template0")
     return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
 
 

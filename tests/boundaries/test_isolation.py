@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
-from persistence.postgres import normalise_dsn
 from server.app import CitesideAPI, create_app
 from server.service import open_service
 from server.settings import Settings
 from tests.boundaries.routes import ASKED, REQUESTS, Request, routes_of
+from tests.postgres_fixtures import connection_to
 from tests.server.http import Reader, in_process
 from tests.server.passages import ingest
 from tests.server.stand_ins import Scripted, answerers
@@ -70,13 +69,12 @@ class Conversation:
 async def shut(client: httpx.AsyncClient, database_url: str) -> dict[str, Conversation]:
     """Readers whose sessions expired and were revoked."""
     expired, revoked = await Conversation.begin(client), await Conversation.begin(client)
-    connection = await asyncpg.connect(**normalise_dsn(database_url).direct.arguments())
-    for change, gone in (
-        ("last_seen_at = now() - interval '31 days'", expired),
-        ("revoked_at = now()", revoked),
-    ):
-        await connection.execute(f"update sessions set {change} where id = $1", gone.reader.session)
-    await connection.close()
+    async with connection_to(database_url) as connection:
+        for change, gone in (
+            ("last_seen_at = now() - interval '31 days'", expired),
+            ("revoked_at = now()", revoked),
+        ):
+            await connection.execute(f"update sessions set {change} where id = $1", gone.reader.session)
     return {"expired": expired, "revoked": revoked}
 
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import asyncpg
-
 from evals.mock_openai import Script, mock_openai
 from persistence.embedded_postgres import EmbeddedPostgres
 from persistence.index import Keywords, open_writer
@@ -23,7 +21,7 @@ from tests.doctor.certificates import certificate
 from tests.doctor.proxy import in_front
 from tests.doctor.standing import ORIGIN, Standing
 from tests.persistence.engines import Letters, passage
-from tests.postgres_fixtures import create_database
+from tests.postgres_fixtures import connection_to, create_database
 
 Subject = Machine | Deployment
 SECRET = "hunter2"
@@ -97,14 +95,13 @@ async def _not_ingested(standing: Standing) -> AsyncIterator[Subject]:
 async def _skewed(standing: Standing) -> AsyncIterator[Subject]:
     """A database whose clock is an hour ahead: a function of its own is found before the system's."""
     url = await create_database(standing.server_url)
-    connection = await asyncpg.connect(url)
     name = urlsplit(url).path.strip("/")
-    await connection.execute(
-        "create schema skewed; create function skewed.clock_timestamp() returns timestamptz language sql as "
-        f"$$ select pg_catalog.clock_timestamp() + interval '1 hour' $$; "
-        f"alter database {name} set search_path = skewed, pg_catalog, public"
-    )
-    await connection.close()
+    async with connection_to(url) as connection:
+        await connection.execute(
+            "create schema skewed; create function skewed.clock_timestamp() returns timestamptz language sql as "
+            f"$$ select pg_catalog.clock_timestamp() + interval '1 hour' $$; "
+            f"alter database {name} set search_path = skewed, pg_catalog, public"
+        )
     yield Machine(standing.but(database_url=url), folder=standing.folder)
 
 
@@ -118,9 +115,8 @@ async def _wrong_password(standing: Standing) -> AsyncIterator[Subject]:
     server = EmbeddedPostgres(folder / "postgres", {"fsync": "off", "hba_file": str(rules)})
     await asyncio.to_thread(server.start)
     try:
-        connection = await asyncpg.connect(server.url)
-        await connection.execute("create role guarded login password 'right'")
-        await connection.close()
+        async with connection_to(server.url) as connection:
+            await connection.execute("create role guarded login password 'right'")
         parts = urlsplit(server.url)
         url = urlunsplit(parts._replace(netloc=f"guarded:{quote(SECRET)}@"))
         yield Machine(standing.but(database_url=url), folder=standing.folder)

@@ -18,6 +18,7 @@ from graph.errors import ConfigurationError
 from persistence import embedded_postgres
 from persistence.embedded_postgres import EmbeddedPostgres
 from persistence.postgres import open_database
+from tests.postgres_fixtures import connection_to
 
 NOBODY = 65534
 
@@ -94,11 +95,8 @@ def first_line(user: "subprocess.Popen[str]") -> str:
 
 def query(server: EmbeddedPostgres, sql: str) -> list[asyncpg.Record]:
     async def ask() -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(server.url)
-        try:
+        async with connection_to(server.url) as connection:
             return await connection.fetch(sql)
-        finally:
-            await connection.close()
 
     return asyncio.run(ask())
 

@@ -3,12 +3,11 @@
 import asyncio
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from graph.errors import ConfigurationError, StoreUnavailable
 from persistence.migrate import migrate, read_migrations
-from persistence.postgres import normalise_dsn
+from tests.postgres_fixtures import connection_to
 
 pytestmark = pytest.mark.anyio
 
@@ -24,11 +23,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def tables(url: str) -> list[str]:
-    connection = await asyncpg.connect(**normalise_dsn(url).direct.arguments())
-    try:
+    async with connection_to(url) as connection:
         rows = await connection.fetch("select tablename from pg_tables where schemaname = 'public' order by 1")
-    finally:
-        await connection.close()
     return [row["tablename"] for row in rows if row["tablename"] != "schema_migrations"]
 
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from persistence.feedback import Feedback
@@ -18,6 +17,7 @@ from persistence.retention import Retention
 from persistence.sessions import Sessions
 from persistence.turns import Beat, Started, ThreadUnknown, TurnIds, Turns
 from tests.persistence.tokens import token_for
+from tests.postgres_fixtures import connection_to, somebody_waits_for_a_lock
 
 pytestmark = pytest.mark.anyio
 
@@ -144,30 +144,20 @@ async def test_a_turn_that_runs_is_left_whatever_its_age(db: Database, session_i
 async def test_a_question_in_a_thread_that_is_being_deleted_finds_none(db: Database, session_id: UUID) -> None:
     old = await converse(db, session_id)
     await age(db, old.thread_id, opened=200, touched=200)
-    connection = await asyncpg.connect(db.url)
-    deleting = connection.transaction()
-    await deleting.start()
-    await connection.execute("delete from threads where id = $1", old.thread_id)
-    asking = asyncio.create_task(start(db, session_id, old.thread_id))
-    await asyncio.sleep(0.2)
-    assert not asking.done()
-    await deleting.commit()
+    async with connection_to(db.url) as deleting, deleting.transaction():
+        await deleting.execute("delete from threads where id = $1", old.thread_id)
+        asking = asyncio.create_task(start(db, session_id, old.thread_id))
+        await somebody_waits_for_a_lock(db)
     with pytest.raises(ThreadUnknown):
         await asking
-    await connection.close()
 
 
 async def test_a_thread_that_is_being_asked_in_is_not_waited_for(db: Database, session_id: UUID) -> None:
     old = await converse(db, session_id)
     await age(db, old.thread_id, opened=200, touched=200)
-    connection = await asyncpg.connect(db.url)
-    asking = connection.transaction()
-    await asking.start()
-    await connection.execute("update threads set updated_at = now() where id = $1", old.thread_id)
-    async with asyncio.timeout(4):
+    async with connection_to(db.url) as asking, asking.transaction():
+        await asking.execute("update threads set updated_at = now() where id = $1", old.thread_id)
         assert [batch async for batch in Retention(db).prune(90)] == []
-    await asking.commit()
-    await connection.close()
 
 
 async def test_more_than_a_batch_goes_in_several(

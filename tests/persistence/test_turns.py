@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from graph.events import OfferedPassage
 from graph.types import CONSTRAINED_LABEL, Notice, Selection, Verdict
 from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, Message, Messages, Source, UserMetadata
-from persistence.postgres import Database, normalise_dsn
+from persistence.postgres import Database
 from persistence.sessions import Sessions
 from persistence.threads import Threads
 from persistence.turns import (
@@ -33,6 +32,7 @@ from persistence.turns import (
     TurnRunning,
     Turns,
 )
+from tests.postgres_fixtures import connection_to, somebody_waits_for_a_lock
 
 pytestmark = pytest.mark.anyio
 
@@ -401,36 +401,22 @@ async def test_a_thread_that_is_deleted_takes_the_text_of_its_running_turn_along
 
 
 @pytest.mark.parametrize("erased", ["session", "thread"])
-async def test_text_that_is_written_while_its_turn_is_erased_is_erased_too(
-    reader: Reader, database_url: str, erased: str
-) -> None:
+async def test_text_that_is_written_while_its_turn_is_erased_is_erased_too(reader: Reader, erased: str) -> None:
     started = await reader.start()
     await reader.tell(Beat(started.turn_id, 1, 0, "text"))
-    connection = await asyncpg.connect(**normalise_dsn(database_url).arguments())
-    async with connection.transaction():  # a write that has its turn, and has not ended
-        await connection.execute("select from turns where id = $1 for no key update", started.turn_id)
+    async with connection_to(reader.db.url) as writer, writer.transaction():
+        # A write that has its turn, and has not ended.
+        await writer.execute("select from turns where id = $1 for no key update", started.turn_id)
         if erased == "session":
             erasing = asyncio.create_task(Sessions(reader.db).erase(reader.session_id))
         else:
             erasing = asyncio.create_task(Threads(reader.db).delete(reader.session_id, started.thread_id))
-        await _waits_for_a_lock(reader.db)
-        await connection.execute("insert into turn_deltas values ($1, 1, 4, 'more')", started.turn_id)
+        await somebody_waits_for_a_lock(reader.db)
+        await writer.execute("insert into turn_deltas values ($1, 1, 4, 'more')", started.turn_id)
     await erasing
-    await connection.close()
     assert await _deltas(reader, started) == 0
     assert await reader.tell(Beat(started.turn_id, 1, 8, "late")) == [Reply("lost", 0)]
     assert await _deltas(reader, started) == 0
-
-
-async def _waits_for_a_lock(db: Database) -> None:
-    async with asyncio.timeout(10):
-        while not await db.fetchval(
-            """
-            select count(*) from pg_stat_activity
-            where wait_event_type = 'Lock' and (query like '%delete from%' or query like '%update turns%')
-            """
-        ):
-            await asyncio.sleep(0.01)
 
 
 async def test_a_write_renews_the_lease(reader: Reader) -> None:

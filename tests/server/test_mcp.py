@@ -23,12 +23,12 @@ from mcp.types import CallToolResult
 from graph.errors import ConfigurationError, IndexUnavailable, ModelFailed
 from graph.ports import Retriever
 from graph.texts import say
-from persistence.postgres import normalise_dsn
 from server.app import create_app
 from server.mcp.tools import PAGE_LIMIT
 from server.problems import FAILURES
 from server.service import open_service
 from server.settings import Settings
+from tests.postgres_fixtures import connection_to
 from tests.server.http import Reader, in_process, on_a_port
 from tests.server.passages import INDEXED, ingest
 from tests.server.stand_ins import PASSAGE, KnownPassages, Scripted, Trap, answerers
@@ -95,9 +95,8 @@ def refused(result: CallToolResult) -> dict[str, Any]:
 @pytest.fixture
 async def stored(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection that looks into the store."""
-    connection = await asyncpg.connect(**normalise_dsn(database_url).direct.arguments())
-    yield connection
-    await connection.close()
+    async with connection_to(database_url) as connection:
+        yield connection
 
 
 async def rows(stored: asyncpg.Connection) -> list[int]:

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
@@ -27,6 +26,7 @@ from server.app import create_app
 from server.cli.child import CITESIDE
 from server.cli.serve import running_server
 from server.settings import Settings
+from tests.postgres_fixtures import connection_to
 from tests.server.http import on_a_port
 from tests.unlimited import NO_LIMITS_IN_THE_ENVIRONMENT
 
@@ -185,11 +185,10 @@ async def test_no_word_of_a_reader_and_no_secret_is_logged(tmp_path: Path) -> No
             "LANGSMITH_ENDPOINT": NOWHERE,
         }
         async with serving(data_dir, env) as client:
-            connection = await asyncpg.connect(EmbeddedPostgres(data_dir / "postgres").url)
-            for table, column in (("messages", "content"), ("threads", "title")):
-                rule = f"alter table {table} add check ({column} not like '%{BROKEN}%')"
-                await connection.execute(rule.replace(BROKEN, f"{BROKEN[:5]}%{BROKEN[5:]}"))
-            await connection.close()
+            async with connection_to(EmbeddedPostgres(data_dir / "postgres").url) as connection:
+                for table, column in (("messages", "content"), ("threads", "title")):
+                    rule = f"alter table {table} add check ({column} not like '%{BROKEN}%')"
+                    await connection.execute(rule.replace(BROKEN, f"{BROKEN[:5]}%{BROKEN[5:]}"))
             await converse(client)
             templates = await ask_wrongly_on_every_route(client, {})
             templates |= await ask_wrongly_on_every_route(client, {"authorization": f"Bearer {WORD}"})
