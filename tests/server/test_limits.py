@@ -135,11 +135,9 @@ async def test_the_same_question_twenty_times_at_once_is_charged_once(limited: A
 
 @pytest.mark.parametrize("path", ["/chat", "/chat/stream"])
 async def test_a_refused_question_leaves_its_thread_as_it_was(limited: Any, path: str) -> None:
-    async with limited(turns_per_minute=2) as client:
+    async with limited(turns_per_hour=1) as client:
         reader = await Reader.arrive(client)
-        for _ in range(4):  # two in a row may stand on both sides of a minute
-            first = await reader.request("POST", "/chat", message="How?")
-        assert first.status_code == 429
+        assert (await reader.request("POST", "/chat", message="How?")).status_code == 200
         threads = (await reader.request("GET", "/threads")).json()["data"]
         refused = await reader.request("POST", path, message="How?", thread_id=threads[0]["id"])
         assert problem(refused) == (429, "rate_limited", True)
@@ -178,7 +176,9 @@ async def test_readers_of_an_address_share_a_minute_and_those_of_another_have_th
         there, elsewhere = coming_from(somewhere()), coming_from(somewhere())
         readers = [await Reader.arrive(client) for _ in range(9)]
         answers = [await ask(reader, headers=there) for reader in readers]
-        assert problem(answers[-1]) == (429, "rate_limited_address", True)
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert refused  # nine are too many even when a minute ends among them
+        assert {problem(answer) for answer in refused} == {(429, "rate_limited_address", True)}
         assert (await ask(readers[0], headers=elsewhere)).status_code == 200
 
 

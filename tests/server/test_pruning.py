@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from persistence.migrate import migrate
 from persistence.postgres import Database, open_database
+from persistence.retention import Retention
 from server import pruning
 from server.app import create_app
 from server.logs import JsonLines
@@ -67,7 +68,16 @@ async def test_a_turn_that_ended_has_old_threads_deleted_unless_all_are_kept(
     assert begun == (1 if days else 0)
 
 
-async def test_the_next_look_is_an_hour_away_in_this_worker_and_in_all_others(settings: Settings, db: Database) -> None:
+async def test_the_next_look_is_an_hour_away_in_this_worker_and_in_all_others(
+    settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, claims = Retention.claim, []
+
+    async def seen(self: Retention) -> bool:
+        claims.append(await claim(self))
+        return claims[-1]
+
+    monkeypatch.setattr(Retention, "claim", seen)
     changed = settings.model_copy(update={"database_url": SecretStr(db.url)})
     opening = partial(open_service, answerers=answerers(Scripted()), retriever=KnownPassages())
     async with in_process(create_app(changed, opening=opening)) as client:
@@ -81,7 +91,10 @@ async def test_the_next_look_is_an_hour_away_in_this_worker_and_in_all_others(se
     async with in_process(create_app(changed, opening=opening)) as client:
         another = await Reader.arrive(client)
         await another.request("POST", "/chat", message="Why?")
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(20):
+            while len(claims) < 2:
+                await asyncio.sleep(0.02)
+    assert claims == [True, False]  # one of each worker
     assert await db.fetchval("select begun_at from chores") == begun
     assert await db.fetchval("select array_agg(id::text) from threads where title = 'Long ago'") == [kept]
 
