@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
-PYTEST = (sys.executable, "-m", "pytest", "--durations=5")
+HANGS = ("-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true")
+"""A test that waits for what never comes ends its step, with the stack of each thread; the longest takes 20 s."""
+
+PYTEST = (sys.executable, "-m", "pytest", "--durations=5", *HANGS)
 FAULTS = (sys.executable, "-m", "tests.faults")
 
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
