@@ -1,13 +1,18 @@
 """The server is tested over HTTP on a real Postgres; the model is the only stand-in."""
 
-from collections.abc import AsyncIterator
+import io
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from server.app import create_app
+from server.logs import JsonLines
 from server.service import open_service
 from server.settings import Settings
 from tests.postgres_fixtures import database, database_url, server_url
@@ -16,6 +21,8 @@ from tests.server.stand_ins import KnownPassages, Scripted, answerers
 from tests.unlimited import NO_LIMITS
 
 __all__ = ["database", "database_url", "server_url"]
+
+Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +69,18 @@ async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     opening = partial(open_service, answerers=answerers(Scripted()), retriever=KnownPassages())
     async with in_process(create_app(settings, opening=opening)) as client:
         yield client
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    """Everything that was logged, as an operator would read it."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    root.removeHandler(handler)
+    root.setLevel(level)

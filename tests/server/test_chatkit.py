@@ -16,7 +16,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from graph.errors import ConfigurationError, ModelFailed, StoreUnavailable
+from graph.errors import ModelFailed, StoreUnavailable
 from graph.texts import say
 from server.app import create_app
 from server.problems import FAILURES
@@ -594,12 +594,3 @@ def test_off_its_package_is_not_loaded_and_on_only_its_types_are() -> None:
     """
     ran = subprocess.run([sys.executable, "-c", dedent(program)], check=True, capture_output=True, text=True)
     assert ran.stdout == "[]\n['chatkit', 'chatkit.types']\n"
-
-
-def test_without_its_package_a_start_says_what_to_install(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == "chatkit" or "server.chatkit" in name]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "server.routes.chatkit", raising=False)
-    monkeypatch.setitem(sys.modules, "chatkit", None)
-    with pytest.raises(ConfigurationError, match=r"CITESIDE_CHATKIT is on.*citeside\[chatkit\]"):
-        create_app(settings)

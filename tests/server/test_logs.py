@@ -1,36 +1,17 @@
 """What the operator sees: ids, counts and codes, and nothing that a reader, a page or a model said."""
 
-import io
 import json
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from graph.errors import IndexUnavailable, ModelFailed
 from server.logs import JsonLines
+from tests.server.conftest import Lines
 from tests.server.http import Reader
 from tests.server.stand_ins import Scripted
 
 pytestmark = pytest.mark.anyio
-
-Lines = Callable[[], list[dict[str, Any]]]
-
-
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    """Everything that was logged, as an operator would read it."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    root.removeHandler(handler)
-    root.setLevel(level)
 
 
 async def test_each_request_is_one_line_with_its_route_and_its_turn(reader: Reader, lines: Lines) -> None:

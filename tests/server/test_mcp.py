@@ -20,7 +20,7 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 
-from graph.errors import ConfigurationError, IndexUnavailable, ModelFailed
+from graph.errors import IndexUnavailable, ModelFailed
 from graph.ports import Retriever
 from graph.texts import say
 from server.app import create_app
@@ -315,15 +315,6 @@ async def test_it_is_not_there_unless_it_is_turned_on(settings: Settings) -> Non
     async with in_process(create_app(settings.model_copy(update={"mcp": False}))) as client:
         assert (await client.post("/mcp", json={})).status_code == 404
         assert "mcp" not in (await client.get("/config")).json()["features"]
-
-
-def test_without_its_package_a_start_says_what_to_install(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == "mcp" or "server.mcp" in name]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "server.routes.mcp", raising=False)
-    monkeypatch.setitem(sys.modules, "mcp", None)
-    with pytest.raises(ConfigurationError, match=r"CITESIDE_MCP is on.*citeside\[mcp\]"):
-        create_app(settings)
 
 
 def test_the_sdk_is_loaded_only_where_it_is_turned_on() -> None:

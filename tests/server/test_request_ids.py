@@ -1,36 +1,22 @@
 """One id for a request: in its answer, in its problem, and in every line that was written for it or for its turn."""
 
 import asyncio
-import io
-import json
-import logging
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from server.logs import JsonLines, log_for
+from server.logs import log_for
+from tests.server.conftest import Lines
 from tests.server.http import Reader
 from tests.server.stand_ins import Scripted
 
 pytestmark = pytest.mark.anyio
 
-Lines = Callable[[], list[dict[str, Any]]]
-
 
 @pytest.fixture
-def lines() -> Iterator[Lines]:
-    """What this server logged, as an operator would read it."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
-    log = logging.getLogger("server")
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    log.removeHandler(handler)
-    log.setLevel(level)
+def lines(lines: Lines) -> Lines:
+    """What this server logged, without its clients."""
+    return lambda: [line for line in lines() if line["logger"].startswith("server")]
 
 
 async def test_a_request_without_an_id_is_given_one(reader: Reader, lines: Lines) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from graph.errors import ConfigurationError
+from server.app import create_app
 from server.service import open_service
 from server.settings import Settings
 from tests.postgres_fixtures import empty_database
@@ -45,3 +46,15 @@ async def test_a_database_that_was_not_migrated_is_refused_with_what_to_do(
     with pytest.raises(ConfigurationError, match=r"0001_initial.*Run `citeside migrate` first"):
         async with open_service(foreign):
             pass
+
+
+@pytest.mark.parametrize("part", ["chatkit", "mcp"])
+def test_a_part_without_its_package_is_told_with_what_to_install(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == part or f"server.{part}" in name]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, f"server.routes.{part}", raising=False)
+    monkeypatch.setitem(sys.modules, part, None)
+    with pytest.raises(ConfigurationError, match=rf"CITESIDE_{part.upper()} is on.*citeside\[{part}\]"):
+        create_app(settings.model_copy(update={part: True}))
