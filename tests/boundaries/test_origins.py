@@ -83,9 +83,7 @@ async def test_two_origins_are_as_bad_as_the_worse(client: httpx.AsyncClient) ->
     assert answer.status_code == 403
 
 
-async def test_a_strange_page_gets_no_session(
-    client: httpx.AsyncClient, settings: Settings, database: Database
-) -> None:
+async def test_a_strange_page_gets_no_session(client: httpx.AsyncClient, database: Database) -> None:
     before = await database.fetchval("select count(*) from sessions")
     await client.post("/sessions", json={}, headers={"Origin": "https://evil.example"})
     assert await database.fetchval("select count(*) from sessions") == before

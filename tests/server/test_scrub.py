@@ -1,7 +1,7 @@
 """With CITESIDE_SCRUB set, no path leads around it: neither to the database, nor to the model, nor to a trace."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -10,8 +10,8 @@ import pytest
 
 from evals.from_turn import case_of_turn
 from graph.errors import ConfigurationError
-from graph.types import Passage, Scope
-from persistence.postgres import Database
+from graph.ports import Claim, Finish, Lack
+from graph.types import Exchange, Passage, Scope
 from server.app import create_app
 from server.hooks import load_hook
 from server.requests import ChatRequest
@@ -44,7 +44,9 @@ class Hearing(Scripted):
 
     selections: list[str] = field(default_factory=list)
 
-    async def claims(self, question, selection, earlier):  # type: ignore[no-untyped-def]
+    async def claims(
+        self, question: str, selection: str, earlier: Sequence[Exchange]
+    ) -> AsyncIterator[Claim | Lack | Finish]:
         self.selections.append(selection)
         async for claim in super().claims(question, selection, earlier):
             yield claim
@@ -71,26 +73,24 @@ async def scrubbed(settings: Settings) -> AsyncIterator[Scrubbed]:
         yield Scrubbed(await Reader.arrive(client), model, retriever)
 
 
-async def stored(db: Database, reader: Reader) -> str:
+async def stored(reader: Reader) -> str:
     """Return all that is kept of a reader."""
     return (await reader.request("GET", "/sessions/me/export")).text
 
 
-async def test_a_question_is_scrubbed_before_storage_model_and_index(scrubbed: Scrubbed, database: Database) -> None:
+async def test_a_question_is_scrubbed_before_storage_model_and_index(scrubbed: Scrubbed) -> None:
     reader = scrubbed.reader
     first = (await reader.request("POST", "/chat", message=f"Who is {ADDRESS}?")).json()
     await reader.stream(f"And {ADDRESS} again?", thread_id=first["thread_id"])
     await reader.client.get("/search", params={"q": f"find {ADDRESS}"}, headers=reader.headers)
-    kept = await stored(database, reader)
+    kept = await stored(reader)
     assert ADDRESS not in kept + scrubbed.heard
     assert "Who is [email]?" in kept and "Who is [email]?" in scrubbed.heard and "find [email]" in scrubbed.heard
     assert (await reader.request("GET", "/threads")).json()["data"][0]["title"] == "Who is [email]?"
     assert [notice["code"] for notice in first["message"]["notices"]] == ["scrubbed"]
 
 
-async def test_a_scrubbed_selection_is_the_selection_and_offsets_count_it(
-    scrubbed: Scrubbed, database: Database
-) -> None:
+async def test_a_scrubbed_selection_is_the_selection_and_offsets_count_it(scrubbed: Scrubbed) -> None:
     reader = scrubbed.reader
     selector = {"prefix": f"by {ADDRESS} ", "suffix": " end", "start": 0, "end": 10}
     asked = {"message": "How long does it last?", "selected_text": MARKED, "selector": selector}
@@ -105,7 +105,7 @@ async def test_a_scrubbed_selection_is_the_selection_and_offsets_count_it(
     again = (await reader.request("POST", "/chat", thread_id=answer["thread_id"], **asked)).json()
     assert scrubbed.model.seen[-1][1], "the turn before was about the same selection"
     assert again["turn_id"] != answer["turn_id"]
-    assert ADDRESS not in await stored(database, reader) + scrubbed.heard
+    assert ADDRESS not in await stored(reader) + scrubbed.heard
 
 
 async def test_what_holds_nothing_personal_is_as_it_was_sent(scrubbed: Scrubbed) -> None:
@@ -122,17 +122,17 @@ async def test_the_same_body_joins_its_turn(scrubbed: Scrubbed) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "client_message_id_reused")
 
 
-async def test_a_retry_asks_what_was_stored(scrubbed: Scrubbed, database: Database) -> None:
+async def test_a_retry_asks_what_was_stored(scrubbed: Scrubbed) -> None:
     reader = scrubbed.reader
     answer = (await reader.request("POST", "/chat", message="Whose?", selected_text=MARKED)).json()
     assert (await reader.request("POST", f"/turns/{answer['turn_id']}/retry", attempt=1)).status_code == 200
     _, listed = await reader.messages(answer["thread_id"])
     assert (listed["attempt"], listed["notices"][0]["code"]) == (2, "scrubbed")
     assert len(set(scrubbed.model.selections)) == 1
-    assert ADDRESS not in await stored(database, reader) + scrubbed.heard
+    assert ADDRESS not in await stored(reader) + scrubbed.heard
 
 
-async def test_titles_and_notes_are_scrubbed(scrubbed: Scrubbed, database: Database) -> None:
+async def test_titles_and_notes_are_scrubbed(scrubbed: Scrubbed) -> None:
     reader = scrubbed.reader
     thread = (await reader.request("POST", "/threads", title=f"About {ADDRESS}")).json()
     assert thread["title"] == "About [email]"
@@ -141,11 +141,11 @@ async def test_titles_and_notes_are_scrubbed(scrubbed: Scrubbed, database: Datab
     answer = (await reader.request("POST", "/chat", message="Why?")).json()
     opinion = {"rating": "down", "reason": f"ask {ADDRESS}", "note": f"as {ADDRESS} says"}
     await reader.request("PUT", f"/messages/{answer['message']['id']}/feedback", **opinion)
-    kept = await stored(database, reader)
+    kept = await stored(reader)
     assert "as [email] says" in kept and "ask [email]" in kept and ADDRESS not in kept
 
 
-async def test_chatkit_leads_through_it_too(scrubbed: Scrubbed, database: Database) -> None:
+async def test_chatkit_leads_through_it_too(scrubbed: Scrubbed) -> None:
     reader = scrubbed.reader
 
     async def post(kind: str, **params: object) -> httpx.Response:
@@ -161,7 +161,7 @@ async def test_chatkit_leads_through_it_too(scrubbed: Scrubbed, database: Databa
     assert streamed.status_code == 200
     (thread,) = (await reader.request("GET", "/threads")).json()["data"]
     await post("threads.update", thread_id=thread["id"], title=f"On {ADDRESS}")
-    kept = await stored(database, reader)
+    kept = await stored(reader)
     assert "On [email]" in kept and "Who is [email]?" in kept
     assert ADDRESS not in kept + scrubbed.heard + streamed.text
 
@@ -195,7 +195,7 @@ def lengthens(text: str) -> str:
 
 @pytest.mark.parametrize("function", ["shouts", "empties", "counts"])
 async def test_a_function_that_fails_keeps_the_text_from_everybody(
-    settings: Settings, function: str, caplog: pytest.LogCaptureFixture, database: Database
+    settings: Settings, function: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     model, retriever = Hearing(), Listening()
     opening = partial(open_service, answerers=answerers(model), retriever=retriever)
@@ -204,7 +204,7 @@ async def test_a_function_that_fails_keeps_the_text_from_everybody(
         reader = await Reader.arrive(client)
         refused = await reader.request("POST", "/chat", message="xyzzy?")
         assert (refused.status_code, refused.json()["code"]) == (503, "internal")
-        assert "xyzzy" not in await stored(database, reader)
+        assert "xyzzy" not in await stored(reader)
     assert (model.seen, retriever.asked) == ([], [])
     assert any("CITESIDE_SCRUB" in str(record.exc_info) for record in caplog.records)
 
