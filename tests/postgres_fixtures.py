@@ -84,6 +84,15 @@ async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]
 
 
 @pytest.fixture
+async def own_database(server_url: str, tmp_path: Path) -> AsyncIterator[Database]:
+    """A pool of a migrated database of the test's own, for tests that count or delete rows of anybody's."""
+    url = await create_database(server_url)
+    await migrate(url)
+    async with open_database(url, tmp_path) as db:
+        yield db
+
+
+@pytest.fixture
 async def empty_database(server_url: str) -> str:
     """The URL of a database of the test's own, without tables."""
     return await create_database(server_url)

@@ -6,11 +6,11 @@ import pytest
 
 from persistence.feedback import Feedback
 from persistence.ids import new_id
-from persistence.messages import Messages, ReaderFeedback, UserMetadata
+from persistence.messages import Messages, ReaderFeedback
 from persistence.postgres import Database
 from persistence.sessions import Sessions
-from persistence.turns import Started, TurnIds, Turns
-from tests.persistence.tokens import token_for
+from persistence.turns import Started
+from tests.persistence.asking import ask
 
 pytestmark = pytest.mark.anyio
 
@@ -22,20 +22,7 @@ async def session_id(database: Database) -> UUID:
 
 @pytest.fixture
 async def started(database: Database, session_id: UUID) -> Started:
-    started = await Turns(database).start(
-        await token_for(database, session_id),
-        TurnIds.new(None),
-        session_id=None,
-        client_message_id=None,
-        mode="grounded",
-        request={},
-        request_hash=b"",
-        worker="w",
-        content="Why?",
-        metadata=UserMetadata(),
-    )
-    assert isinstance(started, Started)
-    return started
+    return await ask(database, session_id)
 
 
 async def test_the_last_opinion_holds(database: Database, session_id: UUID, started: Started) -> None:

@@ -8,12 +8,12 @@ import pytest
 from graph.types import Citation, Grounding, NearestPage, Notice, PassageRef, Scope, Span
 from persistence.feedback import Feedback
 from persistence.ids import new_id
-from persistence.messages import AssistantMetadata, Failure, Messages, ReaderFeedback, UserMetadata
+from persistence.messages import AssistantMetadata, Failure, Messages, ReaderFeedback
 from persistence.postgres import Database
 from persistence.sessions import Sessions
 from persistence.threads import Threads
-from persistence.turns import Started, TurnIds, Turns
-from tests.persistence.tokens import token_for
+from persistence.turns import Started, Turns
+from tests.persistence.asking import ask
 
 pytestmark = pytest.mark.anyio
 
@@ -41,19 +41,7 @@ async def session_id(database: Database) -> UUID:
 
 
 async def answered(db: Database, session_id: UUID, thread_id: UUID | None = None) -> Started:
-    started = await Turns(db).start(
-        await token_for(db, session_id),
-        TurnIds.new(thread_id),
-        session_id=None,
-        client_message_id=None,
-        mode="grounded",
-        request={},
-        request_hash=b"",
-        worker="w",
-        content="Why?",
-        metadata=UserMetadata(),
-    )
-    assert isinstance(started, Started)
+    started = await ask(db, session_id, thread_id=thread_id)
     assert await Turns(db).finish(started.turn_id, 1, "w", status="completed", content="So.", metadata=FULL, tokens=3)
     return started
 

@@ -2,32 +2,24 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from persistence.feedback import Feedback
 from persistence.ids import new_id
-from persistence.messages import AssistantMetadata, UserMetadata
-from persistence.migrate import migrate
-from persistence.postgres import Database, open_database
+from persistence.messages import AssistantMetadata
+from persistence.postgres import Database
 from persistence.retention import Retention
 from persistence.sessions import Sessions
-from persistence.turns import Beat, Started, ThreadUnknown, TurnIds, Turns
-from tests.persistence.tokens import token_for
+from persistence.turns import Beat, Started, ThreadUnknown, Turns
+from tests.persistence.asking import ask
 from tests.postgres_fixtures import connection_to, somebody_waits_for_a_lock
+from tests.postgres_fixtures import own_database as db
+
+__all__ = ["db"]
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def db(empty_database: str, tmp_path: Path) -> AsyncIterator[Database]:
-    """A database of the test's own: what is pruned is counted."""
-    await migrate(empty_database)
-    async with open_database(empty_database, tmp_path) as db:
-        yield db
 
 
 @pytest.fixture
@@ -35,26 +27,9 @@ async def session_id(db: Database) -> UUID:
     return (await Sessions(db).create())[0].id
 
 
-async def start(db: Database, session_id: UUID, thread_id: UUID | None = None) -> Started:
-    started = await Turns(db).start(
-        await token_for(db, session_id),
-        TurnIds.new(thread_id),
-        session_id=None,
-        client_message_id=None,
-        mode="grounded",
-        request={"message": "Why?"},
-        request_hash=b"",
-        worker="w",
-        content="Why?",
-        metadata=UserMetadata(),
-    )
-    assert isinstance(started, Started)
-    return started
-
-
 async def converse(db: Database, session_id: UUID) -> Started:
     """Leave a turn that was answered twice, both answers rated."""
-    started = await start(db, session_id)
+    started = await ask(db, session_id)
     metadata = AssistantMetadata(mode="grounded")
     await Turns(db).finish(started.turn_id, 1, "w", status="completed", content="So.", metadata=metadata)
     await Feedback(db).put(session_id, started.message_id, "down", None, None)
@@ -132,7 +107,7 @@ async def test_limits_that_are_over_go(db: Database, session_id: UUID) -> None:
 
 
 async def test_a_turn_that_runs_is_left_whatever_its_age(db: Database, session_id: UUID) -> None:
-    running, dead = await start(db, session_id), await start(db, session_id)
+    running, dead = await ask(db, session_id), await ask(db, session_id)
     for each in (running, dead):
         await Turns(db).renew("w", [Beat(each.turn_id, 1, 0, "An ")])
         await age(db, each.thread_id, opened=200, touched=200)
@@ -146,7 +121,7 @@ async def test_a_question_in_a_thread_that_is_being_deleted_finds_none(db: Datab
     await age(db, old.thread_id, opened=200, touched=200)
     async with connection_to(db.url) as deleting, deleting.transaction():
         await deleting.execute("delete from threads where id = $1", old.thread_id)
-        asking = asyncio.create_task(start(db, session_id, old.thread_id))
+        asking = asyncio.create_task(ask(db, session_id, thread_id=old.thread_id))
         await somebody_waits_for_a_lock(db)
     with pytest.raises(ThreadUnknown):
         await asking

@@ -13,8 +13,8 @@ from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, UserMetadata
 from persistence.postgres import Database
 from persistence.sessions import Sessions
-from persistence.turns import Beat, Started, TurnIds, Turns
-from tests.persistence.tokens import token_for
+from persistence.turns import Beat, Started, Turns
+from tests.persistence.asking import ask
 
 pytestmark = pytest.mark.anyio
 
@@ -22,28 +22,17 @@ pytestmark = pytest.mark.anyio
 async def converse(db: Database, session_id: UUID) -> Started:
     """Leave rows in every table: a finished turn with feedback, which is returned, a running one, and a limit."""
 
-    async def ask(question: str) -> Started:
-        started = await Turns(db).start(
-            await token_for(db, session_id),
-            TurnIds.new(None),
-            session_id=None,
-            client_message_id=new_id(),
-            mode="grounded",
-            request={"message": question},
-            request_hash=b"",
-            worker="w",
-            content=question,
-            metadata=UserMetadata(selection=Selection(text="marked")),
-        )
-        assert isinstance(started, Started)
+    async def begin(question: str) -> Started:
+        metadata = UserMetadata(selection=Selection(text="marked"))
+        started = await ask(db, session_id, question, client_message_id=new_id(), metadata=metadata)
         await Turns(db).renew("w", [Beat(started.turn_id, 1, 0, "An ")])
         return started
 
-    first = await ask("First?")
+    first = await begin("First?")
     answered = AssistantMetadata(mode="grounded", outcome="answered")
     await Turns(db).finish(first.turn_id, 1, "w", status="completed", content="An answer.", metadata=answered)
     await Feedback(db).put(session_id, first.message_id, "up", "clear", "Thanks 🚀")
-    await ask("Second?")
+    await begin("Second?")
     await db.execute(
         "insert into rate_windows (key, starts_at, session_id, used) values ($1, now(), $2, 1)",
         f"turns:{session_id}",

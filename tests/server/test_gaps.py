@@ -7,7 +7,7 @@ import os
 import random
 import re
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -21,28 +21,20 @@ from persistence.feedback import Feedback
 from persistence.gaps import Gap, read_gaps
 from persistence.ids import new_id
 from persistence.messages import AssistantMetadata, UserMetadata
-from persistence.migrate import migrate
-from persistence.postgres import Database, open_database
+from persistence.postgres import Database
 from persistence.sessions import Sessions
-from persistence.turns import Started, TurnIds, Turns
+from persistence.turns import Started, Turns
 from server.cli.child import CITESIDE
 from server.gaps.clusters import Cluster, cluster
 from server.gaps.report import About, as_csv, as_html, as_table
-from tests.persistence.tokens import token_for
-from tests.postgres_fixtures import create_database
+from tests.persistence.asking import ask
+from tests.postgres_fixtures import own_database as db
 from tests.server.paraphrases import GROUPS
+
+__all__ = ["db"]
 
 NEAREST = (NearestPage(url="https://docs.example/x/tokens/", path="tokens/", title="Tokens"),)
 ABOUT = About(30, None, None, 1, 3, by_meaning=True, scrubbed=False, at="2026-11-28 10:00 UTC")
-
-
-@pytest.fixture
-async def db(server_url: str, tmp_path: Path) -> AsyncIterator[Database]:
-    """A database of the test's own."""
-    url = await create_database(server_url)
-    await migrate(url)
-    async with open_database(url, tmp_path) as db:
-        yield db
 
 
 @pytest.fixture(scope="session")
@@ -62,19 +54,7 @@ async def asked(
     """Leave a turn that was answered so."""
     session, _ = await Sessions(db).create(user_key=user)
     marked = Selection(text="It is so.") if answer.mode == "constrained" else None
-    started = await Turns(db).start(
-        await token_for(db, session.id),
-        TurnIds.new(None),
-        session_id=None,
-        client_message_id=None,
-        mode=answer.mode,
-        request={"message": question},
-        request_hash=b"",
-        worker="w",
-        content=question,
-        metadata=UserMetadata(selection=marked),
-    )
-    assert isinstance(started, Started)
+    started = await ask(db, session.id, question, mode=answer.mode, metadata=UserMetadata(selection=marked))
     await Turns(db).finish(started.turn_id, 1, "w", status="completed", content="So.", metadata=answer)
     if rating:
         await Feedback(db).put(session.id, started.message_id, rating, None, None)

@@ -2,35 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from persistence.migrate import migrate
-from persistence.postgres import Database, open_database
+from persistence.postgres import Database
 from persistence.retention import Retention
 from server import pruning
 from server.app import create_app
 from server.logs import JsonLines
 from server.service import open_service
 from server.settings import Settings
-from tests.postgres_fixtures import create_database
+from tests.postgres_fixtures import own_database as db
 from tests.server.http import Reader, in_process
 from tests.server.stand_ins import KnownPassages, Scripted, answerers
 
+__all__ = ["db"]
+
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def db(server_url: str, tmp_path: Path) -> AsyncIterator[Database]:
-    """A database of the test's own."""
-    url = await create_database(server_url)
-    await migrate(url)
-    async with open_database(url, tmp_path) as db:
-        yield db
 
 
 @pytest.fixture(autouse=True)
