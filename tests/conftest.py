@@ -3,6 +3,10 @@
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 WELL_KNOWN = ("OPENAI_", "DATABASE_URL", "QDRANT_", "LANGSMITH_", "LANGCHAIN_", "OTEL_", "PROMETHEUS_", "CITESIDE_")
 

@@ -111,7 +111,7 @@ MODES = ("", "?sslmode=require", "?sslmode=verify-full&sslrootcert=/ca.crt", "?s
     query=st.sampled_from(MODES) | st.text(max_size=20).map(lambda text: f"?{text}"),
     as_parameter=st.booleans(),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_database_url_is_judged_without_a_crash_and_without_its_password(
     scheme: str, password: str, quoted: bool, host: str, port: str, query: str, as_parameter: bool
 ) -> None:

@@ -188,7 +188,6 @@ def test_any_sequence_of_events_is_as_the_protocol_says(standing: Fleet, case: C
                 max_examples=2 if quick else 15,
                 stateful_step_count=8 if quick else 15,
                 derandomize=quick,
-                deadline=None,
                 database=None,
                 phases=[Phase.generate],  # each takes seconds, so that making one smaller takes too long
                 suppress_health_check=list(HealthCheck),

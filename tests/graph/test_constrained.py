@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.runtime import Runtime
 
@@ -288,7 +288,6 @@ def bare(text: str) -> str:
 
 @pytest.mark.parametrize("locale", ["en", "de"])
 @given(case=lies())
-@settings(deadline=None)
 async def test_whatever_a_model_says_only_words_of_the_selection_are_shown(
     locale: str, case: tuple[str, str, Sequence[Claim | Lack]]
 ) -> None:

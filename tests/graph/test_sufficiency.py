@@ -1,7 +1,7 @@
 """Whether a text answers, judged by words: as a reader would, and never by words alone that the text only mentions."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.sufficiency import COEFFICIENTS, WordSufficiency, answers, parts
@@ -163,7 +163,6 @@ TEXTS = st.text(alphabet="ab cA1.,?!\n\t-`'é漢\0", max_size=60)
 
 
 @given(TEXTS, TEXTS)
-@settings(deadline=None)
 async def test_any_question_about_any_text_gets_a_verdict_with_spans_of_the_text(question: str, text: str) -> None:
     verdict = await WordSufficiency().assess(question, text, locale="en")
     assert isinstance(verdict, Verdict)

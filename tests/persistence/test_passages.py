@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.units import quotable
@@ -168,7 +168,6 @@ blocks = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(blocks, max_size=6))
 def test_passages_hold_every_word_of_a_page_once_and_in_order(parts: list[str]) -> None:
     page = read_page(doc("<p>Start." + "".join(parts)))

@@ -54,7 +54,6 @@ BUDGET = budget(
     max_examples=LONG_RUN or 10,
     derandomize=not LONG_RUN,
     database=None,
-    deadline=None,
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
