@@ -19,6 +19,7 @@ from tests.doctor import nginx
 from tests.doctor.broken import BROKEN
 from tests.doctor.examined import examined
 from tests.doctor.standing import ORIGIN, standing
+from tests.nginx import binary
 from tests.postgres_fixtures import create_database
 
 
@@ -32,8 +33,8 @@ async def show(names: list[str]) -> None:
             async with standing(folder, server.url, url) as good:
                 print("== a good deployment")
                 await _tell(Machine(good.settings, folder=good.folder), whole=True)
-                with nginx.in_front(good.url) if nginx.binary() else nullcontext(good.url) as address:
-                    print(f"\nThe server at {address}{', nginx before it' if nginx.binary() else ''}")
+                with nginx.in_front(good.url) if binary() else nullcontext(good.url) as address:
+                    print(f"\nThe server at {address}{', nginx before it' if binary() else ''}")
                     async with open_deployment(address, ORIGIN, good.settings) as deployment:
                         await _tell(deployment, whole=True)
                 for broken in BROKEN:
