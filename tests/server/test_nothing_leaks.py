@@ -107,7 +107,7 @@ async def ask_wrongly_on_every_route(client: httpx.AsyncClient, headers: dict[st
         for value in (WORD, str(uuid4())):
             path = route.path.format(**dict.fromkeys(route.param_convertors, value))
             for method in route.methods - {"DELETE"} if "/me" in path else route.methods:
-                for body in (b"{" + WORD.encode(), json.dumps({WORD: WORD}).encode(), b'{"message": NaN, "x": "%s"}'):
+                for body in (f"{{{WORD}", json.dumps({WORD: WORD}), f'{{"message": NaN, "x": "{WORD}"}}'):
                     for kind in ("application/json", f"text/{WORD}"):
                         await client.request(
                             method,

@@ -41,7 +41,7 @@ def _serving(
     process = subprocess.Popen(_command(data_dir, "--workers", "2"), env=env, stdout=log, stderr=log)
     try:
         while not (url := running_server(data_dir)):
-            assert process.poll() is None
+            assert process.poll() is None, Path(log.name).read_text()
             time.sleep(0.05)
         with httpx.Client(base_url=url, timeout=30) as client:
             token = client.post("/sessions", json={}).raise_for_status().json()["token"]
