@@ -14,6 +14,7 @@ from blockbuster import blockbuster_ctx
 from graph.errors import ConfigurationError, StoreOverloaded, StoreUnavailable
 from persistence import postgres
 from persistence.postgres import Database, Dsn, normalise_dsn, open_database
+from tests.postgres_fixtures import connection_to
 
 NEON = "postgresql://owner:p%40ss@ep-cool-name-123-pooler.eu-central-1.aws.neon.tech/neondb"
 
@@ -198,12 +199,15 @@ async def test_a_caller_is_sent_away_when_every_connection_stays_busy(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "POOL_SIZE", 1)
-    monkeypatch.setattr(postgres, "POOL_WAIT_S", 0.1)
     async with open_database(database_url, tmp_path) as db:
-        busy = asyncio.create_task(db.fetchval("select pg_sleep(0.5)"))
-        await asyncio.sleep(0.1)
-        with pytest.raises(StoreOverloaded, match="all 1 connections"):
-            await db.fetchval("select 1", idempotent=True)
+        async with connection_to(database_url) as holder, holder.transaction():
+            await holder.execute("lock table chores")
+            busy = asyncio.create_task(db.fetchval("select count(*) from chores"))
+            while not db.pool_state().busy:
+                await asyncio.sleep(0.01)
+            monkeypatch.setattr(postgres, "POOL_WAIT_S", 0.1)
+            with pytest.raises(StoreOverloaded, match="all 1 connections"):
+                await db.fetchval("select 1", idempotent=True)
         await busy
         assert await db.fetchval("select 1") == 1
 

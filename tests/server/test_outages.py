@@ -159,8 +159,9 @@ async def test_a_turn_that_runs_on_another_worker_is_joined_there(
 
 async def test_a_worker_that_was_thought_dead_adds_nothing(reader: Reader, model: Scripted, database: Database) -> None:
     asking = await asked(reader, model)
-    await asyncio.sleep(2 * turns.TICK)
     thread_id = (await reader.request("GET", "/threads")).json()["data"][0]["id"]
+    while not (await reader.messages(thread_id))[1]["content"]:  # until the text so far is stored
+        await asyncio.sleep(0.01)
     await database.execute(
         "update turns set lease_until = now() - interval '1 s', worker = 'another' where thread_id = $1",
         UUID(thread_id),
