@@ -1,6 +1,7 @@
 """Which site may read which answer: every route, from every kind of origin, asked and asked whether it may be asked.
 
-A page of a site that was named reads everything, errors too; any other page gets no header that would let it read.
+A page of a site that was named reads everything, errors too; any other page is refused, has nothing done, and gets no
+header that would let it read. Programs name no origin and are answered.
 """
 
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from persistence.postgres import Database
 from server.app import create_app
 from server.problems import Problem, failure
 from server.service import Service, open_service
@@ -27,10 +29,14 @@ ORIGINS: dict[str, str | None] = {
     "longer": f"{SITE}.evil.example",
     "other scheme": "http://docs.example",
     "other port": f"{SITE}:8443",
+    "a path": f"{SITE}/",
+    "upper case": SITE.upper(),
+    "two in one": f"{SITE}, https://evil.example",
     "null": "null",
+    "empty": "",
     "absent": None,
 }
-ROUTES = sorted({(request.method, request.route) for request in REQUESTS})
+ROUTES = sorted({("GET", "/nowhere"), *((request.method, request.route) for request in REQUESTS)})
 ASKS = {"authorization", "content-type", "last-event-id"}
 
 
@@ -52,6 +58,10 @@ async def token(client: httpx.AsyncClient) -> str:
     return (await client.post("/sessions")).json()["token"]
 
 
+def named(origin: str | None) -> dict[str, str]:
+    return {} if origin is None else {"Origin": origin}
+
+
 def check(answer: httpx.Response, origin: str | None) -> None:
     """Assert that the answer can be read by a page of `origin` when that is the site, and by no other."""
     granted = {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
@@ -68,9 +78,9 @@ def check(answer: httpx.Response, origin: str | None) -> None:
 async def test_a_request_is_answered_for_the_site_alone(
     client: httpx.AsyncClient, method: str, route: str, origin: str | None
 ) -> None:
-    headers = {"Origin": origin} if origin else {}
-    answer = await client.request(method, route, headers=headers, json={} if method == "POST" else None)
+    answer = await client.request(method, route, headers=named(origin), json={} if method == "POST" else None)
     check(answer, origin)
+    assert (answer.status_code == 403 and b"origin_refused" in answer.content) == (origin not in (SITE, None))
     if origin == SITE:
         exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
         assert {"retry-after", "citeside-turn-id"} <= exposed
@@ -82,20 +92,33 @@ async def test_a_preflight_lets_the_site_alone_ask(
     client: httpx.AsyncClient, method: str, route: str, origin: str | None
 ) -> None:
     asks = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": ", ".join(sorted(ASKS))}
-    answer = await client.options(route, headers=asks | ({"Origin": origin} if origin else {}))
+    answer = await client.options(route, headers=asks | named(origin))
     check(answer, origin)
     if origin == SITE:
         assert answer.status_code == 200
         assert method in answer.headers["access-control-allow-methods"]
         assert {name.strip() for name in answer.headers["access-control-allow-headers"].lower().split(",")} >= ASKS
-    else:
+    elif origin is None:
         assert answer.status_code >= 400
+    else:
+        assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("header", ["x-anything", "cookie", "chatkit-frame"])
+@pytest.mark.parametrize("header", ["x-anything", "cookie", "chatkit-frame", "citeside-admin-token"])
 async def test_a_preflight_refuses_headers_that_no_client_of_ours_sends(client: httpx.AsyncClient, header: str) -> None:
     asks = {"Origin": SITE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": header}
     assert (await client.options("/chat/stream", headers=asks)).status_code == 400
+
+
+async def test_two_origins_are_as_bad_as_the_worse(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/config", headers=[("Origin", SITE), ("Origin", "https://evil.example")])
+    assert answer.status_code == 403
+
+
+async def test_a_strange_page_gets_no_session(client: httpx.AsyncClient, database: Database) -> None:
+    before = await database.fetchval("select count(*) from sessions")
+    await client.post("/sessions", json={}, headers={"Origin": "https://evil.example"})
+    assert await database.fetchval("select count(*) from sessions") == before
 
 
 TOO_MUCH = b'{"message": "' + b"x" * 300_000 + b'"}'
@@ -125,7 +148,7 @@ async def test_what_went_wrong_is_told_to_the_site_alone(
     client: httpx.AsyncClient, token: str, told: str, origin: str | None
 ) -> None:
     method, path, sent = ERRORS[told]
-    headers = {"Authorization": f"Bearer {token}"} | sent.get("headers", {}) | ({"Origin": origin} if origin else {})
+    headers = {"Authorization": f"Bearer {token}"} | sent.get("headers", {}) | named(origin)
     path = path.format(id="0192f0c1-0000-7000-8000-000000000000")
     answer = await client.request(method, path, **(sent | {"headers": headers}))
     check(answer, origin)
@@ -155,7 +178,7 @@ async def test_what_the_server_cannot_do_is_told_to_the_site_alone(
         raise FAULTS[told]
 
     monkeypatch.setattr(type(service.engine), "start", fails)
-    headers = {"Authorization": f"Bearer {token}"} | ({"Origin": origin} if origin else {})
+    headers = {"Authorization": f"Bearer {token}"} | named(origin)
     answer = await client.post("/chat/stream", headers=headers, json=ASKED)
     check(answer, origin)
     if origin in (SITE, None):
