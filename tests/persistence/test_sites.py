@@ -1,15 +1,14 @@
 """The pages of a site are found where they are, in a folder or over HTTP, and under the addresses readers know."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from graph.errors import IngestError
 from persistence.pages import base_path_of, open_site, web
+from tests.persistence.serving import Answer, served
 from tests.persistence.site import BASE, doc, plain, write_site
 
 
@@ -79,35 +78,17 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
         found(str(tmp_path / "nowhere"))
 
 
-Answer = tuple[int, dict[str, str], str]
-
-
 @contextmanager
-def served(answer: Callable[[str], Answer]) -> Iterator[tuple[str, list[str]]]:
+def hosted(answer: Callable[[str], Answer]) -> Iterator[tuple[str, list[str]]]:
     """Serve `answer(path)` on loopback; yield the server's address and the paths that were asked for."""
-    asked: list[str] = []
+    paths: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            status, headers, body = answer(self.path)
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body.encode())
+    def noted(path: str) -> Answer:
+        paths.append(path)
+        return answer(path)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", asked
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(noted) as (port, _):
+        yield f"http://127.0.0.1:{port}", paths
 
 
 def listed(*locations: str, kind: str = "urlset") -> Answer:
@@ -115,15 +96,15 @@ def listed(*locations: str, kind: str = "urlset") -> Answer:
     entry = "url" if kind == "urlset" else "sitemap"
     entries = "".join(f"<{entry}><loc>{location}</loc></{entry}>" for location in locations)
     xml = f'<?xml version="1.0"?><{kind} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{entries}</{kind}>'
-    return 200, {"content-type": "application/xml"}, xml
+    return 200, {"content-type": "application/xml"}, xml.encode()
 
 
 def page(text: str, head: str = "") -> Answer:
     """Return a docs page."""
-    return 200, {"content-type": "text/html; charset=utf-8"}, doc(f"<p>{text}", head=head)
+    return 200, {"content-type": "text/html; charset=utf-8"}, doc(f"<p>{text}", head=head).encode()
 
 
-LOST: Answer = (404, {"content-type": "text/html"}, "lost")
+LOST: Answer = (404, {"content-type": "text/html"}, b"lost")
 
 
 def test_a_sitemap_gives_its_pages_and_their_translations() -> None:
@@ -133,12 +114,12 @@ def test_a_sitemap_gives_its_pages_and_their_translations() -> None:
     answers = {
         "/project/sitemap.xml": listed(f"{BASE}docs/a", f"{BASE}docs/gone", f"{BASE}docs/b", f"{BASE}docs/a"),
         "/project/docs/a": page("A", german),
-        "/project/docs/b": (301, {"location": "/project/docs/b/"}, ""),
+        "/project/docs/b": (301, {"location": "/project/docs/b/"}, b""),
         "/project/docs/b/": page("B"),
         "/project/de/docs/a": page("Ä", german),
     }
     with (
-        served(lambda path: answers.get(path, LOST)) as (address, asked),
+        hosted(lambda path: answers.get(path, LOST)) as (address, asked),
         open_site(f"{address}/project", allow_private=True) as site,
     ):
         assert [found.path for found in site.pages()] == ["docs/a", "docs/b", "de/docs/a"]
@@ -154,20 +135,20 @@ def test_an_index_of_sitemaps_is_followed() -> None:
         "/en/a": page("A"),
         "/de/a": page("A"),
     }
-    with served(lambda path: answers.get(path, LOST)) as (address, _):
+    with hosted(lambda path: answers.get(path, LOST)) as (address, _):
         assert found(f"{address}/map.xml") == ("https://x.example/", ["en/a", "de/a"])
         assert found(f"{address}/map.xml", "https://y.example/d") == ("https://y.example/d/", ["en/a", "de/a"])
 
 
 def test_another_host_is_never_asked() -> None:
-    with served(lambda _: page("secret")) as (other, asked_there):
+    with hosted(lambda _: page("secret")) as (other, asked_there):
         answers = {
             "/sitemap.xml": listed(f"{other}/a", f"{other}/b"),
-            "/a": (302, {"location": f"{other}/secret"}, ""),
+            "/a": (302, {"location": f"{other}/secret"}, b""),
             "/b": page("B", f"<link rel=alternate hreflang=de href={other}/c>"),
             "/c": page("C"),
         }
-        with served(lambda path: answers.get(path, LOST)) as (address, _):
+        with hosted(lambda path: answers.get(path, LOST)) as (address, _):
             assert found_paths(address) == ["b", "c"]
         assert asked_there == []
 
@@ -175,7 +156,7 @@ def test_another_host_is_never_asked() -> None:
 def test_a_site_of_one_page_and_addresses_that_are_none() -> None:
     home = page("Home", '<link rel=alternate hreflang=de href="http://x:y/">')
     answers = {"/sitemap.xml": listed("http://x:y/", "https://x.example/"), "/": home}
-    with served(lambda path: answers.get(path, LOST)) as (address, _):
+    with hosted(lambda path: answers.get(path, LOST)) as (address, _):
         assert found(address) == ("https://x.example/", [""])
     with pytest.raises(IngestError, match="is no URL"):
         found("http://x:y/sitemap.xml")
@@ -192,28 +173,31 @@ def found_paths(address: str) -> list[str]:
     [
         pytest.param(LOST, "There is no sitemap", id="none"),
         pytest.param(page("app"), "There is no sitemap", id="a page for everything"),
-        pytest.param((200, {"content-type": "text/xml"}, "<urlset><url>"), "is no sitemap", id="broken"),
+        pytest.param((200, {"content-type": "text/xml"}, b"<urlset><url>"), "is no sitemap", id="broken"),
         pytest.param(listed(), "none at all", id="empty"),
-        pytest.param((500, {}, ""), "cannot be read", id="failing"),
+        pytest.param((500, {}, b""), "cannot be read", id="failing"),
     ],
 )
 def test_a_sitemap_that_cannot_be_read_is_named(answer: Answer, message: str) -> None:
-    with served(lambda _: answer) as (address, _), pytest.raises(IngestError, match=message):
+    with hosted(lambda _: answer) as (address, _), pytest.raises(IngestError, match=message):
         found(address)
 
 
 def test_a_sitemap_of_another_folder_is_refused() -> None:
     message = r"lists no page below .*/docs/, but such as https://x\.example/other/a"
     with (
-        served(lambda _: listed("https://x.example/other/a")) as (address, _),
+        hosted(lambda _: listed("https://x.example/other/a")) as (address, _),
         pytest.raises(IngestError, match=message),
     ):
         found(f"{address}/docs/sitemap.xml")
 
 
 def test_a_page_that_fails_fails_the_ingest_and_is_not_left_out() -> None:
-    answers = {"/sitemap.xml": listed("https://x.example/a"), "/a": (503, {}, "")}
-    with served(lambda path: answers[path]) as (address, asked), pytest.raises(IngestError, match="/a cannot be read"):
+    answers = {"/sitemap.xml": listed("https://x.example/a"), "/a": (503, {}, b"")}
+    with (
+        hosted(lambda path: answers[path]) as (address, asked),
+        pytest.raises(IngestError, match="/a cannot be read"),
+    ):
         found(address)
     assert asked == ["/sitemap.xml", "/a", "/a"]
 
@@ -221,12 +205,15 @@ def test_a_page_that_fails_fails_the_ingest_and_is_not_left_out() -> None:
 def test_a_page_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "BYTES_PER_FILE", 1000)
     answers = {"/sitemap.xml": listed("https://x.example/a"), "/a": page("x" * 2000)}
-    with served(lambda path: answers[path]) as (address, _), pytest.raises(IngestError, match="exceeds 1,000 bytes"):
+    with (
+        hosted(lambda path: answers[path]) as (address, _),
+        pytest.raises(IngestError, match="exceeds 1,000 bytes"),
+    ):
         found(address)
 
 
 def test_a_site_that_is_not_there_is_named() -> None:
-    with served(lambda _: LOST) as (address, _):
+    with hosted(lambda _: LOST) as (address, _):
         pass
     with pytest.raises(IngestError, match=f"{address}/sitemap.xml cannot be read"):
         found(address)
