@@ -7,7 +7,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 
 import pytest
@@ -92,7 +92,10 @@ def visitor(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
     with asyncio.Runner() as runner, ThreadPoolExecutor(1) as thread:
         served = thread.submit(runner.run, serve())
-        visitor = Visitor(started.result(timeout=60).rstrip("/"))
+        wait((started, served), timeout=60, return_when=FIRST_COMPLETED)
+        if served.done():
+            served.result()  # raises what kept it from starting
+        visitor = Visitor(started.result(timeout=0).rstrip("/"))
         yield visitor
         visitor.http.close()
         runner.get_loop().call_soon_threadsafe(stop.set)
