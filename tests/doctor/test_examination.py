@@ -156,13 +156,13 @@ async def test_the_way_to_the_database_is_judged_by_its_host_and_its_mode(url: s
 
 
 async def test_what_opens_an_address_is_not_told_with_it() -> None:
-    addresses = {"openai_base_url": "http://sk-token@127.0.0.1:9/v1", "qdrant_url": "http://reader:sesame@127.0.0.1:9"}
+    addresses = {"openai_base_url": "http://sk-token@127.0.0.1:9/v1", "qdrant_url": "http://reader:secret@127.0.0.1:9"}
     machine = Machine(Settings.model_construct(**addresses))
     checks = [Check("model", "", model), Check("qdrant", "", qdrant)]
     told = [finding.detail async for _, finding in examine(checks, machine)]
     assert told[0].startswith("gpt-4.1-mini at http://127.0.0.1:9/v1 cannot be reached")
-    assert "127.0.0.1:9" in told[1] and "reader" not in told[1] and "sesame" not in told[1]
-    assert "sesame" in machine.secrets
+    assert "127.0.0.1:9" in told[1] and "reader" not in told[1] and "secret" not in told[1]
+    assert "secret" in machine.secrets
 
 
 KEY = SecretStr("sk-a-key-of-a-model")
