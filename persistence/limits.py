@@ -20,9 +20,6 @@ Unit = Literal["turns", "sessions", "tokens", "cost"]
 Whose = Literal["session", "address", "all"]
 
 DAY = 86_400
-SWEPT = 20
-"""Old windows that a start deletes at most: more than it makes, so that they never pile up."""
-
 SHARDS = 8
 """Rows of what all share, at most: `ROOM` writes their numbers out."""
 
@@ -115,16 +112,8 @@ CHARGED = """
         order by room.nth
         on conflict (key, starts_at)
         do update set used = rate_windows.used + excluded.used, most = excluded.most
-    ), swept as (
-        delete from rate_windows
-        where ctid = any (array(
-            select ctid from rate_windows
-            where starts_at < now() - interval '25 hours' and exists (select from {claimed})
-            order by starts_at
-            limit {swept}
-            for update skip locked))
     )"""
-"""Counts in every window of `room` once a row of `{claimed}` says that it is due, and deletes windows of yesterday."""
+"""Counts in every window of `room` once a row of `{claimed}` says that it is due."""
 
 
 def as_rows(charges: Sequence[Charge]) -> list[dict[str, Any]]:

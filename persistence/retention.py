@@ -1,4 +1,4 @@
-"""Deletes what readers wrote once it is too old, a few rows at a time, beside turns that run."""
+"""Deletes what readers wrote once it is too old, and limits that are over: a few rows at a time, beside what runs."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -48,8 +48,8 @@ _CLOSED = f"""
     select id from sessions where not ({VALID}) and not exists (select from threads where session_id = sessions.id)
 """  # noqa: S608 - put together from constants
 
-# The longest window is a day.
-_WINDOWS = "select key, starts_at from rate_windows where starts_at < now() - interval '2 days'"
+# The longest window is a day, and the hour is for turns that settle what they reserved in it.
+_WINDOWS = "select key, starts_at from rate_windows where starts_at < now() - interval '25 hours'"
 
 
 class Retention:
@@ -99,11 +99,18 @@ class Retention:
         """Delete what is older than `days`, yielding after each batch how many rows of each table went.
 
         Threads by their last activity, with all that hangs on them; replaced answers of those that stay; sessions that
-        have expired or were revoked and have no thread left; limits that are over. Every batch is a statement of its
-        own: a prune that is broken off has done a part of it.
+        have expired or were revoked and have no thread left; limits that are over, and nothing else for 0 days. Every
+        batch is a statement of its own: a prune that is broken off has done a part of it.
         """
+        windows = f"""
+            with old as ({_WINDOWS} limit {ROWS} for update skip locked),
+                 told as materialized (select count(*) as rate_windows from old),
+                 deleted as (delete from rate_windows using old
+                             where rate_windows.key = old.key and rate_windows.starts_at = old.starts_at)
+            select * from told where $1 >= 0
+            """  # noqa: S608 - put together from constants
         below = _below(await checkpoint_tables(self._db))
-        batches = (
+        conversations = (
             f"""
             with old as ({_OLD} order by created_at limit {THREADS} for update skip locked),
                  told as materialized ({below}),
@@ -124,15 +131,8 @@ class Retention:
                  deleted as (delete from sessions using old where sessions.id = old.id)
             select * from told where $1 > 0
             """,  # noqa: S608 - put together from constants
-            f"""
-            with old as ({_WINDOWS} limit {ROWS} for update skip locked),
-                 told as materialized (select count(*) as rate_windows from old),
-                 deleted as (delete from rate_windows using old
-                             where rate_windows.key = old.key and rate_windows.starts_at = old.starts_at)
-            select * from told where $1 > 0
-            """,  # noqa: S608 - put together from constants
         )
-        for batch in batches:
+        for batch in (*conversations, windows) if days else (windows,):
             while counted := await self._row(batch, days):
                 yield counted
 

@@ -14,7 +14,7 @@ import asyncpg
 from graph.types import Frozen
 from persistence.export import export
 from persistence.ids import new_id
-from persistence.limits import CHARGED, ROOM, SWEPT, Charge, Limited, as_rows, pass_if_others_were_faster
+from persistence.limits import CHARGED, ROOM, Charge, Limited, as_rows, pass_if_others_were_faster
 from persistence.postgres import Database, storable
 
 
@@ -50,7 +50,7 @@ _CREATE = f"""
         returning id, user_key, created_at, last_seen_at + interval '30 days' as expires_at, xmax = 0 as fresh
     ), fresh as (
         select from made where fresh
-    ), {CHARGED.format(claimed="fresh", swept=SWEPT)}
+    ), {CHARGED.format(claimed="fresh")}
     select made.*, room.nth as full, extract(epoch from starts_at + make_interval(secs => seconds) - now()) as wait
     from (select) one
     left join made on true

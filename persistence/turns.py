@@ -34,7 +34,6 @@ from persistence.ids import new_id
 from persistence.limits import (
     CHARGED,
     ROOM,
-    SWEPT,
     UNLIMITED,
     Limited,
     Paused,
@@ -252,54 +251,62 @@ _RESERVED = """(
     from room
     where unit in ('tokens', 'cost'))"""
 
-# The turn goes in before its thread (foreign keys are checked when the statement ends), so that of many equal
-# questions at once the losers leave no empty thread behind. `mine` also finds the turn when this is sent again.
-_START = f"""
+
+def _start(*, opens: bool) -> str:
+    """Return the statement that stores a question and claims its turn, in a new thread or in one that is there.
+
+    The turn goes in before its thread (foreign keys are checked when the statement ends), so that of many equal
+    questions at once the losers leave no empty thread behind. `mine` also finds the turn when this is sent again.
+    """
+    if opens:
+        there, last = "true", "select 0 as seq"
+        thread = "opened as (insert into threads (id, session_id, title) select $2, known.id, $14 from claimed, known)"
+        earlier = ""
+    else:
+        there = "exists (select from threads where id = $2 and session_id = known.id)"
+        last = "select coalesce(max(seq), 0) as seq from messages where thread_id = $2"
+        thread = """continued as (
+            update threads set updated_at = now(), title = case title when '' then $14 else title end
+            from claimed
+            where threads.id = $2
+        )"""
+        earlier = f"""left join lateral (
+            select {messages.COLUMNS}
+            from messages m join turns t on t.id = m.turn_id
+            where m.thread_id = $2 and m.turn_id <> $3 and m.status = 'completed'
+            order by m.seq desc
+            limit {EARLIER_MESSAGES}
+        ) earlier on true"""  # noqa: S608 - put together from constants
+    return f"""
     with known as (
-        select id, last_seen_at from sessions where token_hash = $1 and {VALID} and ($19::uuid is null or id = $19)
-    ), seen as ({SEEN}), expired as (
-        select turns.id
-        from turns join known on known.id = turns.session_id
-        where turns.thread_id = $2 and turns.status = 'running'
-    ), {_REAP.format(error="$17")}, {ROOM.format(charges="$20::jsonb")},
-    {_SLOTS.format(running="$22::int", address="$21::bytea")}, claimed as (
+        select id, last_seen_at from sessions where token_hash = $1 and {VALID} and ($15::uuid is null or id = $15)
+    ), seen as ({SEEN}), {ROOM.format(charges="$16::jsonb")},
+    {_SLOTS.format(running="$18::int", address="$17::bytea")}, claimed as (
         insert into turns
             (id, session_id, thread_id, mode, request, request_hash, client_message_id, worker, lease_until,
              address, slot, reserved)
-        select $3, known.id, $4, $7, $8, $9, $10, $11, now() + make_interval(secs => $12),
-               $21, (select slot from slots), {_RESERVED}
+        select $3, known.id, $2, $6, $7, $8, $9, $10, now() + make_interval(secs => {LEASE_S}),
+               $17, (select slot from slots), {_RESERVED}
         from known
-        where ($2::uuid is null or exists (select from threads where id = $2 and session_id = known.id))
-          and (select count(*) from dead) >= 0  -- so that they are out of the way first
-          and {_MAY_START.format(running="$22::int")}
+        where {there} and {_MAY_START.format(running="$18::int")}
         on conflict do nothing
         returning id
-    ), {CHARGED.format(claimed="claimed", swept=SWEPT)}, opened as (
-        insert into threads (id, session_id, title)
-        select $4, known.id, $16 from claimed, known where $2::uuid is null
-    ), continued as (
-        update threads set updated_at = now(), title = case title when '' then $16 else title end
-        from claimed
-        where threads.id = $2
-    ), written as (
+    ), {CHARGED.format(claimed="claimed")}, {thread}, written as (
         insert into messages (id, thread_id, turn_id, seq, role, content, status, metadata)
-        select new.id, $4, claimed.id, last.seq + new.seq, new.role, new.content, new.status, new.metadata
+        select new.id, $2, claimed.id, last.seq + new.seq, new.role, new.content, new.status, new.metadata
         from claimed,
-             (select coalesce(max(seq), 0) as seq from messages where thread_id = $4) last,
-             (values ($5::uuid, 1, 'user', $13, 'completed', $14::jsonb),
-                     ($6::uuid, 2, 'assistant', '', 'running', $15::jsonb)
+             ({last}) last,
+             (values ($4::uuid, 1, 'user', $11, 'completed', $12::jsonb),
+                     ($5::uuid, 2, 'assistant', '', 'running', $13::jsonb)
              ) new (id, seq, role, content, status, metadata)
     )
-    select known.id as session_id, earlier.*
+    select known.id as session_id{", earlier.*" if earlier else ""}
     from known
     cross join (select id from claimed union all select id from turns where id = $3) mine
-    left join lateral (
-        select {messages.COLUMNS}
-        from messages m join turns t on t.id = m.turn_id
-        where m.thread_id = $4 and m.turn_id <> $3 and m.status = 'completed'
-        order by m.seq desc
-        limit $18
-    ) earlier on true"""  # noqa: S608 - put together from constants
+    {earlier}"""  # noqa: S608 - put together from constants
+
+
+_OPEN, _CONTINUE = _start(opens=True), _start(opens=False)
 
 # Also takes a turn over whose lease ran out; what it had released is kept with its message. `mine` finds the attempt
 # again by its message when this is sent twice.
@@ -316,7 +323,7 @@ _RETRY = f"""
           and {_MAY_START.format(running="$11::int")}
           and id = (select turn_id from messages m where m.thread_id = turns.thread_id order by seq desc limit 1)
         returning id, thread_id, attempt, mode
-    ), {CHARGED.format(claimed="taken", swept=SWEPT)}, superseded as (
+    ), {CHARGED.format(claimed="taken")}, superseded as (
         update messages
         set status = 'superseded',
             content = case when messages.status <> 'running' then messages.content else coalesce(
@@ -395,16 +402,14 @@ class Turns:
         Paused, Limited, TooManyRunning.
         """
         token_hash = digest(token)
-        thread_id = None if ids.opens_thread else ids.thread_id
         for _ in range(ROUNDS):
             rows: list[asyncpg.Record] = []
             try:
                 rows = await self._db.fetch(
-                    _START,
+                    _OPEN if ids.opens_thread else _CONTINUE,
                     token_hash,
-                    thread_id,
-                    ids.turn_id,
                     ids.thread_id,
+                    ids.turn_id,
                     ids.user_message_id,
                     ids.message_id,
                     mode,
@@ -412,13 +417,10 @@ class Turns:
                     request_hash,
                     client_message_id,
                     worker,
-                    LEASE_S,
                     storable(content),
                     metadata,
                     AssistantMetadata.opening(mode),
                     storable(content[:TITLE_LENGTH]),
-                    LEASE_EXPIRED,
-                    EARLIER_MESSAGES,
                     session_id,
                     as_rows(terms.charges),
                     terms.address,
@@ -430,11 +432,12 @@ class Turns:
             except asyncpg.CheckViolationError as error:
                 pass_if_others_were_faster(error)
             if rows:
-                earlier = tuple(Message.from_row(row) for row in reversed(rows) if row["id"])
+                opens = ids.opens_thread
+                earlier = () if opens else tuple(Message.from_row(row) for row in reversed(rows) if row["id"])
                 session = rows[0]["session_id"]
                 return Started(session, ids.turn_id, ids.thread_id, ids.user_message_id, ids.message_id, 1, earlier)
             in_the_way = await self._what_is_in_the_way(
-                token_hash, session_id, thread_id, client_message_id, request_hash
+                token_hash, session_id, None if ids.opens_thread else ids.thread_id, client_message_id, request_hash
             )
             if isinstance(in_the_way, Joined):
                 return in_the_way
@@ -451,12 +454,13 @@ class Turns:
     ) -> Joined | UUID:
         """Return the turn that a repeated question joins, or raise what forbids a new one in its thread.
 
-        The session's id where nothing does: it is gone by now, or the terms are in the way.
+        The session's id where nothing does: it is gone by now, or the terms are in the way. A turn that its worker left
+        behind is reaped, and so is gone.
         """
         found = await self._db.fetchrow(
             f"""
             select sessions.id as session_id, same.id as same_id, same.request_hash, threads.id as thread_id,
-                   running.id as running_id
+                   running.id as running_id, running.lease_until < now() as expired
             from sessions
             left join turns same on same.session_id = sessions.id and same.client_message_id = $3
             left join threads on threads.session_id = sessions.id and threads.id = $2
@@ -479,7 +483,9 @@ class Turns:
         if thread_id and not found["thread_id"]:
             raise ThreadUnknown
         if found["running_id"]:
-            raise TurnRunning(found["running_id"])
+            if not found["expired"]:
+                raise TurnRunning(found["running_id"])
+            await self._db.execute(_REAP_ONE, found["running_id"], LEASE_EXPIRED, idempotent=True)
         return found["session_id"]
 
     async def _refuse(self, session_id: UUID, terms: Terms) -> None:
@@ -698,7 +704,7 @@ class Turns:
                 from turns before  -- for what was reserved, whose keys are not to stay with the turn
                 where turns.id = $1 and turns.attempt = $2 and turns.worker = $3 and turns.status = 'running'
                   and before.id = turns.id
-                returning turns.id, turns.thread_id, before.reserved
+                returning turns.id, before.reserved
             ), due as (
                 select w.key, w.starts_at,
                        case unit when 'tokens' then $11::bigint else $12::bigint end - amount as change
@@ -724,8 +730,6 @@ class Turns:
                 returning messages.*
             ), dropped as (
                 delete from turn_deltas using own where turn_deltas.turn_id = own.id
-            ), touched as (
-                update threads set updated_at = now() from own where threads.id = own.thread_id
             )
             select * from answered
             """,

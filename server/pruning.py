@@ -1,4 +1,4 @@
-"""Deletes old conversations in the background of a server that is used: an idle one leaves its database asleep."""
+"""Deletes what is old in the background of a server that is used: an idle one leaves its database asleep."""
 
 import asyncio
 import time
@@ -19,10 +19,10 @@ class Pruning:
     """Looks for what is too old when a turn has ended, so that no reader waits for it."""
 
     def __init__(self, retention: Retention, days: int) -> None:
-        """Name for how many days conversations are kept; 0 keeps them."""
+        """Name for how many days conversations are kept; 0 keeps them, and limits that are over go all the same."""
         self._retention = retention
         self._days = days
-        self._due = 0.0 if days else float("inf")
+        self._due = 0.0
         self._running: asyncio.Task[None] | None = None
 
     def turn_ended(self) -> None:

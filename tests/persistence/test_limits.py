@@ -255,24 +255,6 @@ async def test_a_pause_refuses_new_turns_and_further_attempts_and_lets_running_o
     assert isinstance(await reader.ask(), Started)
 
 
-async def test_windows_of_yesterday_go_with_the_traffic_a_few_at_a_time(reader: Reader) -> None:
-    key = f"old-{uuid4()}"
-    await reader.db.execute(
-        """
-        insert into rate_windows (key, starts_at, used)
-        select $1 || n, now() - interval '26 hours', 1 from generate_series(1, 30) n
-        """,
-        key,
-    )
-    left = "select count(*) from rate_windows where starts_with(key, $1)"
-    charge = a_day(most=2)
-    await reader.start(terms=Terms((charge,)))
-    assert await reader.db.fetchval(left, key) == 10
-    await reader.start(terms=Terms((charge,)))
-    assert await reader.db.fetchval(left, key) == 0
-    assert await used(reader.db, charge) == 2
-
-
 async def test_erasing_a_session_takes_its_windows_along(reader: Reader) -> None:
     charge = a_day()
     await reader.start(terms=Terms((charge,)))

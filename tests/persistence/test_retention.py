@@ -97,13 +97,20 @@ async def test_limits_that_are_over_go(db: Database, session_id: UUID) -> None:
     await db.execute(
         """
         insert into rate_windows (key, starts_at, session_id)
-        values ('old', now() - interval '3 days', $1), ('of nobody', now() - interval '3 days', null),
-               ('new', now(), $1)
+        values ('old', now() - interval '26 hours', $1), ('of nobody', now() - interval '26 hours', null),
+               ('of a day', now() - interval '24 hours', null), ('new', now(), $1)
         """,
         session_id,
     )
     assert await prune(db) == {"rate_windows": 2}
-    assert await db.fetchval("select key from rate_windows") == "new"
+    assert await db.fetchval("select array_agg(key order by key) from rate_windows") == ["new", "of a day"]
+
+
+async def test_limits_that_are_over_go_by_themselves(db: Database, session_id: UUID) -> None:
+    await age(db, (await converse(db, session_id)).thread_id, opened=200, touched=200)
+    await db.execute("insert into rate_windows (key, starts_at) values ('old', now() - interval '26 hours')")
+    assert [batch async for batch in Retention(db).prune(0)] == [{"rate_windows": 1}]
+    assert await db.fetchval("select count(*) from threads") == 1
 
 
 async def test_a_turn_that_runs_is_left_whatever_its_age(db: Database, session_id: UUID) -> None:
