@@ -626,12 +626,8 @@ class Turns:
                             $5::text[], $6::text[], $7::text[])
                      as b (turn_id, attempt, "offset", text, preface, metadata)
             ), alive as (
-                select beats.*, turns.cancel_requested, turns.lease_until, coalesce((
-                    select d."offset" + char_length(d.text)
-                    from turn_deltas d
-                    where d.turn_id = beats.turn_id and d.attempt = beats.attempt
-                    order by d."offset" desc
-                    limit 1), 0) as stored
+                select beats.*, turns.cancel_requested, turns.lease_until,
+                       delta_end(beats.turn_id, beats.attempt) as stored
                 from beats join turns on turns.id = beats.turn_id
                 where turns.attempt = beats.attempt and turns.worker = $1 and turns.status = 'running'
                 for no key update of turns

@@ -32,7 +32,9 @@ from persistence.turns import (
     TurnRunning,
     Turns,
 )
-from tests.postgres_fixtures import connection_to, somebody_waits_for_a_lock
+from tests.postgres_fixtures import connection_to, own_database, somebody_waits_for_a_lock
+
+__all__ = ["own_database"]
 
 pytestmark = pytest.mark.anyio
 
@@ -260,6 +262,19 @@ async def test_text_that_the_database_lost_is_written_again_without_a_gap(reader
     assert await reader.tell(Beat(started.turn_id, 1, 8, "install")) == [Reply("go on", 4)]
     assert await reader.tell(Beat(started.turn_id, 1, 4, "npm install")) == [Reply("go on", 15)]
     assert (await reader.shown(started.thread_id))[1] == ("assistant", "running", "Run npm install")
+
+
+async def test_where_a_text_ends_is_looked_up_by_key_though_the_table_was_empty_when_it_was_planned(
+    own_database: Database,
+) -> None:
+    async with connection_to(own_database.url) as connection:
+        await connection.execute("vacuum (analyze) turn_deltas")
+        async with connection.transaction():
+            assert await connection.fetchval("select delta_end($1, 1)", new_id()) == 0
+            scans = await connection.fetchrow(
+                "select seq_scan, idx_scan from pg_stat_xact_user_tables where relname = 'turn_deltas'"
+            )
+    assert tuple(scans or ()) == (0, 1)
 
 
 async def test_a_reader_elsewhere_is_told_the_text_beyond_what_it_has(reader: Reader) -> None:
