@@ -14,7 +14,7 @@ from unicodedata import normalize
 from graph.markdown import MarkdownGate, shown_words
 from graph.support import is_doubted, support
 from graph.support_features import strange_names, strange_numbers
-from graph.terms import composed, content_terms, tongues
+from graph.terms import composed, content_terms, says_something, tongues
 from graph.types import Citation, Passage, Span
 from graph.units import Unit, quotable, split_units
 
@@ -177,7 +177,10 @@ def statements(text: str, marks: Sequence[tuple[int, int]]) -> list[Statement]:
     A marker speaks for the sentence it stands in or right behind, and for those before it in the same paragraph
     that no other marker closes. Code, headings and lead-ins that end in a colon state nothing.
     """
-    found = split_units(text)
+    return _statements(text, marks, split_units(text))
+
+
+def _statements(text: str, marks: Sequence[tuple[int, int]], found: Sequence[Unit]) -> list[Statement]:
     spoken: list[list[int]] = [[] for _ in found]
     for marker, at in marks:
         last = max((i for i, u in enumerate(found) if _SHOWN.sub("", text[u.start : at]).strip()), default=None)
@@ -201,7 +204,7 @@ def _begin(unit: Unit, text: str) -> int:
 
 
 def _states(unit: Unit, words: str) -> bool:
-    return unit.kind in {"sentence", "row"} and words[0] != "#" and words[-1] not in ":?" and bool(content_terms(words))
+    return unit.kind in {"sentence", "row"} and words[0] != "#" and words[-1] not in ":?" and says_something(words)
 
 
 def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[Passage]) -> tuple[Span, ...]:
@@ -209,11 +212,12 @@ def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[
 
     Headings, questions and lead-ins cite nothing: one that names or counts what stands in no passage is returned too.
     """
-    stated = statements(text, marks)
+    units = split_units(text)
+    stated = _statements(text, marks, units)
     doubted = [(s.start, s.end) for s in stated if _is_doubted(s.text, [passages[n - 1].text for n in s.markers])]
     known = "\n\n".join(f"{p.title}\n{p.heading}\n{p.text}" for p in passages)
     heads = {(s.start, s.end) for s in stated}
-    for unit in split_units(text):
+    for unit in units:
         words = text[unit.start : unit.end]
         if unit.kind == "sentence" and (_begin(unit, text), unit.end) not in heads and _is_strange(words, known):
             doubted.append((unit.start, unit.end))

@@ -81,11 +81,18 @@ def words(text: str) -> list[str]:
 @lru_cache(maxsize=4_096)
 def content_terms(text: str) -> frozenset[str]:
     """Return the stems of the words of `text` that carry meaning: stop words are left out, numbers kept."""
-    return frozenset(stem(word) for word in words(text) if word.casefold() not in STOP_WORDS and _matters(word))
+    return frozenset(stem(word) for word in words(text) if _matters(word))
+
+
+def says_something(text: str) -> bool:
+    """Tell whether any word of `text` carries meaning."""
+    return any(map(_matters, words(text)))
 
 
 def _matters(word: str) -> bool:
-    return len(word) > 1 or word.isdigit() or word.isupper() or not word.isascii()
+    return word.casefold() not in STOP_WORDS and (
+        len(word) > 1 or word.isdigit() or word.isupper() or not word.isascii()
+    )
 
 
 def tongues(text: str) -> set[str]:

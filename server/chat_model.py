@@ -10,7 +10,6 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, suppress
 from functools import reduce
-from itertools import groupby
 from operator import add
 from typing import Any, NamedTuple, cast
 from urllib.request import getproxies, proxy_bypass
@@ -183,11 +182,12 @@ class LeanChatOpenAI(ChatOpenAI):
 
     def _chunk(self, events: Sequence[dict[str, Any]]) -> ChatGenerationChunk | None:
         """Make one chunk of what a read held; an empty one of reasoning and other signs of life."""
-        if events and all(map(_is_text, events)):  # nearly always
-            text = "".join(event["choices"][0]["delta"].get("content") or "" for event in events)
-            message = AIMessageChunk(content=text, response_metadata={"model_provider": "openai"})
-            return ChatGenerationChunk(message=message)
-        chunks = [self._convert_chunk_to_generation_chunk(e, AIMessageChunk, {}) for e in _joined(events)]
+        chunks = [
+            _text_chunk(run)
+            if isinstance(run, str)
+            else self._convert_chunk_to_generation_chunk(run, AIMessageChunk, {})
+            for run in _runs(events)
+        ]
         told = [chunk for chunk in chunks if chunk]
         return reduce(add, told) if told else None
 
@@ -280,35 +280,39 @@ def _collect(events: Iterator[dict[str, Any]]) -> _Batch:
     return found, None
 
 
-def _joined(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the events with each run of mere text as one of them."""
-    joined: list[dict[str, Any]] = []
-    for is_text, run in groupby(events, _is_text):
-        last = list(run)
-        if is_text:
-            deltas = [event["choices"][0]["delta"] for event in last]
-            deltas[-1]["content"] = "".join(delta.get("content") or "" for delta in deltas)
-            last = last[-1:]
-        joined += last
-    return joined
+def _runs(events: Sequence[dict[str, Any]]) -> list[str | dict[str, Any]]:
+    """Return the text of each run of events that bring nothing else, and the other events as they are."""
+    runs: list[str | dict[str, Any]] = []
+    pieces: list[str] = []
+    for event in events:
+        text = _text(event)
+        if text is not None:
+            pieces.append(text)
+            continue
+        if pieces:
+            runs.append("".join(pieces))
+            pieces = []
+        runs.append(event)
+    return [*runs, "".join(pieces)] if pieces else runs
 
 
-def _is_text(event: dict[str, Any]) -> bool:
-    """Tell whether an event brings nothing but a piece of the answer's text, or of its reasoning."""
+def _text_chunk(text: str) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, response_metadata={"model_provider": "openai"}))
+
+
+def _text(event: dict[str, Any]) -> str | None:
+    """Return the piece of the answer's text that is all an event brings, perhaps none of it beside reasoning."""
     choices = event.get("choices")
     if not choices or event.get("usage"):
-        return False
+        return None
     choice = choices[0]
     delta = choice.get("delta")
-    return (
-        bool(delta)
-        and not choice.get("finish_reason")
-        and not choice.get("logprobs")
-        and not delta.get("tool_calls")
-        and not delta.get("function_call")
-        and isinstance(delta.get("content") or "", str)
-        and delta.get("role") in (None, "", "assistant")
-    )
+    if not delta or choice.get("finish_reason") or choice.get("logprobs"):
+        return None
+    if delta.get("tool_calls") or delta.get("function_call") or delta.get("role") not in (None, "", "assistant"):
+        return None
+    text = delta.get("content") or ""
+    return text if isinstance(text, str) else None
 
 
 def _is_plain_text(input: LanguageModelInput) -> bool:
