@@ -42,6 +42,9 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "shared_buffers": "64MB",
     "plan_cache_mode": "force_generic_plan",  # every statement goes by keys; to plan it anew costs more than to run it
+    # What is committed without being waited for reaches the disk after three of these: so long may a crash of Postgres
+    # take text that is being written, which the next flush writes again.
+    "wal_writer_delay": "500ms",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",

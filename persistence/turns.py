@@ -615,7 +615,7 @@ class Turns:
 
         "stop": the reader asked for it. "lost": another attempt took over, or the turn was reaped or erased, and
         nothing was written. The commit is not waited for (0.7 instead of 4.1 ms a write): if Postgres itself
-        crashes, the deltas of the last half second may be gone, and are written again by the next beat; the final
+        crashes, the deltas of the last second may be gone, and are written again by the next beat; the final
         message is committed properly.
         """
         rows = await self._db.fetch(

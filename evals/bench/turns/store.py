@@ -27,8 +27,8 @@ from server.mirrors import TICK
 
 Value = TypeVar("Value", int, float, str)
 
-WAL_WRITER_S = 1.0
-"""Commits that nobody waits for are on the disk after three rounds of the WAL writer, of 200 ms each."""
+WAL_WRITER_S = 2.0
+"""Commits that nobody waits for are on the disk after three rounds of the WAL writer, of 500 ms each."""
 
 
 @contextmanager
