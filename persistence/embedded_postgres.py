@@ -45,6 +45,12 @@ SETTINGS = {
     # What is committed without being waited for reaches the disk after three of these: so long may a crash of Postgres
     # take text that is being written, which the next flush writes again.
     "wal_writer_delay": "500ms",
+    # Nobody replicates it, and it is small: no processes and no log for what is not done.
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
+    "io_method": "sync",
+    "bgwriter_delay": "2s",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
