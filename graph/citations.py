@@ -20,7 +20,7 @@ from graph.units import Unit, quotable, split_units
 
 _MARKER = re.compile(r"[\[【](?=[\d\s,;]{1,24}[\]】])\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
 _MARKER_BEGUN = re.compile(r"[\[【][\d\s,;]{0,24}\Z")
-_SHOWN = re.compile(r" ?\[\d{1,3}\]")
+_SHOWN = re.compile(r"(?<!\\) ?\[\d{1,3}\]")
 _OF_THE_SENTENCE_BEFORE = re.compile(r"(?:\[\d{1,3}\] ?)+")
 _INSIDE = re.compile(
     r"[^\W\u2e80-\uffff]{2}"

@@ -1,9 +1,9 @@
 """Releases streamed Markdown so that no reader's program finds a link, an image or HTML in it.
 
 What must not pass is not only left out: it is written so that every parser reads the text as it was read here.
-A backtick that closes no code is escaped, a bracket is parted from the parenthesis behind it, `<` becomes `&lt;`,
-an address becomes code, and a code block keeps the indentation of its first line. What was judged as code is code
-to CommonMark, GFM and `marked` alike, and what was judged as text is text.
+A backtick that closes no code is escaped, a bracket is parted from the parenthesis behind it, a `<` that could open
+HTML becomes `&lt;`, an address becomes code, and a code block keeps the indentation of its first line. What was judged
+as code is code to CommonMark, GFM and `marked` alike, and what was judged as text is text.
 """
 
 import re
@@ -39,6 +39,7 @@ _COMPLETED = {
 """What an escaped sign makes an address of, for a program that looks for addresses when escapes are gone."""
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,31});")
 _ENTITY_BEGUN = re.compile(r"&(?:#?[A-Za-z\d]{0,32})\Z")
+_OPENS_HTML = re.compile(r"<[A-Za-z/!?]")
 _OF_ADDRESSES = re.compile(r"[A-Za-z\d:/.@]")
 _ESCAPABLE = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _BEHIND_A_BACKSLASH = _ESCAPABLE | {"\n", ""}
@@ -84,6 +85,8 @@ class MarkdownGate:
 
     _has_fences: ClassVar[bool] = True
     """Whether lines of backticks or tildes open code blocks."""
+    _token: ClassVar[re.Pattern[str]] = _TOKEN
+    _signs: ClassVar[re.Pattern[str]] = _SIGNS
     _length: int = field(default=0, init=False)
     _held: str = field(default="", init=False)
     _quiet: bool = field(default=True, init=False)
@@ -106,7 +109,7 @@ class MarkdownGate:
 
     def feed(self, text: str) -> str:
         """Take a piece and return what can be shown of it."""
-        if self._quiet and text and not _SIGNS.search(text) and (text[-1] not in _ENDS or not self._begins(text)):
+        if self._quiet and text and not self._signs.search(text) and (text[-1] not in _ENDS or not self._begins(text)):
             self._more.append(text)
             self._length += len(text)
             return text
@@ -192,7 +195,7 @@ class MarkdownGate:
 
     def _prose(self, text: str, at: int, *, final: bool) -> tuple[str, int]:
         """Pass on or hold the prose up to the first token behind `at`, and that; return the text and where to go on."""
-        found = _TOKEN.search(text, at)
+        found = self._token.search(text, at)
         if found is None:
             begun = len(text) if final else self._begun(text, at)
             self._emit(text[at:begun])
@@ -213,7 +216,11 @@ class MarkdownGate:
                 self._emit("]")
                 self._named, self._name = self._name, False
             case "<":
-                self._emit("&lt;")
+                if start + 1 == len(text) and not final:
+                    return self._hold(text, start)
+                self._emit("&lt;" if _OPENS_HTML.match(text, start) else "<")
+            case "*" | "_":
+                return self._stars(text, start, found.end())
             case "&":
                 return self._entity(text, start, final=final)
             case "@":
@@ -340,6 +347,11 @@ class MarkdownGate:
             return text, end
         return self._inline(text, run, start, end, final=final)
 
+    def _stars(self, text: str, start: int, end: int) -> tuple[str, int]:
+        """Pass signs of emphasis on."""
+        self._emit(text[start:end])
+        return text, end
+
     def _inline(self, text: str, run: str, start: int, end: int, *, final: bool) -> tuple[str, int]:
         last = text.find("\n", end, end + _LONGEST_CODE)
         limit = last if last >= 0 else min(len(text), end + _LONGEST_CODE)
@@ -397,19 +409,39 @@ class MarkdownGate:
 
 def as_text(words: str) -> str:
     """Return Markdown that shows `words`, a text of a page or a reader, with nothing in it to follow."""
-    if not _SIGNS.search(words):
+    if not _TextGate.may_change(words):
         return words
     gate = _TextGate()
     return gate.feed(words) + gate.flush()
 
 
 class _TextGate(MarkdownGate):
-    """Keeps what a quoted text has for what it is: brackets that are no markers, backslashes and entities.
+    """Keeps what a quoted text has for what it is: brackets that are no markers, stars, backslashes and entities.
 
     It has no code blocks: one that its quote does not close would take in what follows.
     """
 
     _has_fences = False
+    _token = re.compile(rf"{_TOKEN.pattern}|\*+|_+", re.IGNORECASE)
+    _signs = re.compile(rf"{_SIGNS.pattern}|[*_]", re.IGNORECASE)
+
+    @classmethod
+    def may_change(cls, words: str) -> bool:
+        """Tell whether a text holds a sign of Markdown."""
+        return cls._signs.search(words) is not None
+
+    def _stars(self, text: str, start: int, end: int) -> tuple[str, int]:
+        """Pass stars on as they are, escaped where they could emphasise: not between blanks, nor `_` within a word."""
+        before, after = self._line()[-1:], text[end : end + 1]
+        within = text[start] == "_" and before.isalnum() and after.isalnum()
+        alone = before.isspace() and not after.strip() and end - start < 3
+        self._emit(text[start:end] if within or alone else "".join(f"\\{sign}" for sign in text[start:end]))
+        return text, end
+
+    def _run(self, text: str, start: int, end: int, *, final: bool) -> tuple[str, int]:
+        if text[start] == "~" and (end - start == 2 or (end - start == 1 and self._line()[-1:].strip())):
+            return self._stars(text, start, end)
+        return super()._run(text, start, end, final=final)
 
     def _bracket(self, text: str, before: str, start: int, *, final: bool) -> tuple[str, int]:
         self._emit(before)

@@ -28,7 +28,8 @@ SIGNS = """![x](https://evil.example/p.png) [a](https://evil.example) [`a`](http
     ` `` ``` ``` ~~~ ~~ ~ - 1. 10. > \\ \\` [1] [9] 【9】 ] [ ( ) ! : ]( ]: \\[ \\] [x]:·https://evil.example
     [x]: [x][x] https:// https: // evil.example www. www . @ a@b.example http ht tps https\\: &#x3a; &colon;
     &#104; & lt; javascript:x js word # === * ** _ apples $ //evil.example
-    https://docs.example@evil.example/ https:\\evil.example https://еxample.com | |---|---| `a|b` `a·|·<b>`"""
+    https://docs.example@evil.example/ https:\\evil.example https://еxample.com
+    < /b> !-- ?x __ | |---|---| `a|b` `a·|·<b>`"""
 PARTS = [part.replace("·", " ") for part in SIGNS.split()]
 PARTS += ["\n", "\n", "\n\n", "\r", "\t", " ", "  ", "   ", "    ", " [9]", " [2]", "- ", "\u200b", "\u202e", "\u2066"]
 WRITTEN = st.lists(st.sampled_from(PARTS), max_size=18).map("".join)
@@ -136,6 +137,8 @@ def test_a_code_block_is_released_as_it_was_written(lead: str, fence: str, lines
         "behind a marker that is dropped": ("[a][9](https://evil.example)", "[a] (`https://evil.example`)"),
         "a tag": ("So <img src=x onerror=alert(1)> it is.", "So &lt;img src=x onerror=alert(1)> it is."),
         "an address in a tag": ("So <https://evil.example> it is.", "So &lt;`https://evil.example`> it is."),
+        "a sign": ("So a < b, a <= b, 3<4 and a <", "So a < b, a <= b, 3<4 and a <"),
+        "a tag without a marker in it": ("So <[9]b> it is", "So < b> it is"),
         "a tag behind a backslash": ("See \\<img src=x> there.", "See \\<img src=x> there."),
         "an address": ("See https://evil.example/a, please.", "See `https://evil.example/a`, please."),
         "without a scheme": ("See www.evil.example.", "See `www.evil.example`."),
@@ -189,6 +192,8 @@ def test_other_markdown_is_released_as_it_is(written: str) -> None:
         "\\[1] and \\*",
         "a\\\nb",
         "&lt; is <, &#58; is : and &copy; is (c)",
+        "__init__.py, *args and **kwargs, _private or snake_case_name",
+        "2 * 3 * 4, a*b*c, ~~so~~ and ~5 to ~10, x~y~z",
     ],
 )
 def test_a_quoted_text_is_shown_as_the_text_it_is(words: str) -> None:
