@@ -45,7 +45,8 @@ _CREATE = f"""
         select $1::uuid as id
     ), {ROOM.format(charges="$4::jsonb")}, made as (
         insert into sessions (id, token_hash, user_key)
-        select $1, $2, $3 where not exists (select from room where open is null)
+        select $1, $2, $3
+        where not exists (select from room where open is null) or exists (select from sessions where id = $1)
         on conflict (id) do update set id = excluded.id
         returning id, user_key, created_at, last_seen_at + interval '30 days' as expires_at, xmax = 0 as fresh
     ), fresh as (

@@ -29,11 +29,8 @@ import asyncpg
 from graph.errors import StoreUnavailable
 from graph.events import OfferedPassage
 from graph.types import CONSTRAINED_LABEL, Grounding, Mode, Notice, PassageRef, Verdict
-from persistence import messages
 from persistence.ids import new_id
 from persistence.limits import (
-    CHARGED,
-    ROOM,
     UNLIMITED,
     Limited,
     Paused,
@@ -45,12 +42,12 @@ from persistence.limits import (
 )
 from persistence.messages import AssistantMetadata, Failure, Message, Stored, UserMetadata
 from persistence.postgres import Database, storable, to_json
-from persistence.sessions import SEEN, VALID, digest
+from persistence.sessions import VALID, digest
+from persistence.turn_statements import CONTINUE, OPEN, REAP_ADDRESS, REAP_ONE, REFUSAL, RETRY
 
 LEASE_S = 15.0
 RENEWED_BELOW = 0.8
 """Share of the lease below which it is renewed, so every 3 s: a write of text then leaves the turn's row as it is."""
-EARLIER_MESSAGES = 24
 ROUNDS = 8
 """Times that a turn is tried whose way was free a moment ago, before it is told to come back."""
 TITLE_LENGTH = 60
@@ -202,176 +199,6 @@ class TurnRunning(Exception):
         self.turn_id = turn_id
 
 
-# Ends turns whose lease ran out, keeping the text they had released. Follows a CTE `expired` with their ids.
-_REAP = """
-    dead as (
-        update turns
-        set status = 'interrupted', finished_at = now(), error = {error}::jsonb, address = null, slot = null,
-            reserved = null
-        from expired
-        where turns.id = expired.id and turns.status = 'running' and turns.lease_until < now()
-        returning turns.id, turns.attempt
-    ), last_words as (
-        update messages
-        set status = 'interrupted', metadata = metadata || jsonb_build_object('error', {error}::jsonb),
-            content = coalesce((select string_agg(d.text, '' order by d."offset") from turn_deltas d
-                                where d.turn_id = dead.id and d.attempt = dead.attempt), '')
-        from dead
-        where messages.turn_id = dead.id and messages.attempt = dead.attempt and messages.role = 'assistant'
-    ), buried as (
-        delete from turn_deltas using dead where turn_deltas.turn_id = dead.id
-    )"""
-
-_REAP_ONE = f"with expired as (select $1::uuid as id), {_REAP.format(error='$2')} select from dead"  # noqa: S608
-
-_REAP_ADDRESS = f"""
-    with expired as (select id from turns where address = $1 and status = 'running'),
-    {_REAP.format(error="$2")} select count(*) from dead"""  # noqa: S608
-
-# A slot that no running turn of the address holds; two that choose the same one meet in a unique index. A few more are
-# looked at than are held, so that two at once rarely do, and not a thousand where a thousand may run.
-_SLOTS = """
-    held as materialized (
-        select t.slot from turns t where t.address = {address} and t.status = 'running'
-    ), slots as (
-        select slot
-        from generate_series(1, least({running}, (select count(*) from held) + 100)) slot
-        where slot not in (select held.slot from held)
-        order by random()
-        limit 1
-    )"""
-
-_MAY_START = """
-    not exists (select from pause) and not exists (select from room where open is null)
-          and ({running} = 0 or exists (select from slots))"""
-
-_RESERVED = """(
-    select jsonb_agg(jsonb_build_object('key', open, 'starts_at', starts_at, 'unit', unit, 'amount', amount)
-                     order by nth)
-    from room
-    where unit in ('tokens', 'cost'))"""
-
-
-def _start(*, opens: bool) -> str:
-    """Return the statement that stores a question and claims its turn, in a new thread or in one that is there.
-
-    The turn goes in before its thread (foreign keys are checked when the statement ends), so that of many equal
-    questions at once the losers leave no empty thread behind. `mine` also finds the turn when this is sent again.
-    """
-    if opens:
-        there, last = "true", "select 0 as seq"
-        thread = "opened as (insert into threads (id, session_id, title) select $2, known.id, $14 from claimed, known)"
-        earlier = ""
-    else:
-        there = "exists (select from threads where id = $2 and session_id = known.id)"
-        last = "select coalesce(max(seq), 0) as seq from messages where thread_id = $2"
-        thread = """continued as (
-            update threads set updated_at = now(), title = case title when '' then $14 else title end
-            from claimed
-            where threads.id = $2
-        )"""
-        earlier = f"""left join lateral (
-            select {messages.COLUMNS}
-            from messages m join turns t on t.id = m.turn_id
-            where m.thread_id = $2 and m.turn_id <> $3 and m.status = 'completed'
-            order by m.seq desc
-            limit {EARLIER_MESSAGES}
-        ) earlier on true"""  # noqa: S608 - put together from constants
-    return f"""
-    with known as (
-        select id, last_seen_at from sessions where token_hash = $1 and {VALID} and ($15::uuid is null or id = $15)
-    ), seen as ({SEEN}), {ROOM.format(charges="$16::jsonb")},
-    {_SLOTS.format(running="$18::int", address="$17::bytea")}, claimed as (
-        insert into turns
-            (id, session_id, thread_id, mode, request, request_hash, client_message_id, worker, lease_until,
-             address, slot, reserved)
-        select $3, known.id, $2, $6, $7, $8, $9, $10, now() + make_interval(secs => {LEASE_S}),
-               $17, (select slot from slots), {_RESERVED}
-        from known
-        where {there} and {_MAY_START.format(running="$18::int")}
-        on conflict do nothing
-        returning id
-    ), {CHARGED.format(claimed="claimed")}, {thread}, written as (
-        insert into messages (id, thread_id, turn_id, seq, role, content, status, metadata)
-        select new.id, $2, claimed.id, last.seq + new.seq, new.role, new.content, new.status, new.metadata
-        from claimed,
-             ({last}) last,
-             (values ($4::uuid, 1, 'user', $11, 'completed', $12::jsonb),
-                     ($5::uuid, 2, 'assistant', '', 'running', $13::jsonb)
-             ) new (id, seq, role, content, status, metadata)
-    )
-    select known.id as session_id{", earlier.*" if earlier else ""}
-    from known
-    cross join (select id from claimed union all select id from turns where id = $3) mine
-    {earlier}"""  # noqa: S608 - put together from constants
-
-
-_OPEN, _CONTINUE = _start(opens=True), _start(opens=False)
-
-# Also takes a turn over whose lease ran out; what it had released is kept with its message. `mine` finds the attempt
-# again by its message when this is sent twice.
-_RETRY = f"""
-    with known as (
-        select $1::uuid as id
-    ), {ROOM.format(charges="$9::jsonb")}, {_SLOTS.format(running="$11::int", address="$10::bytea")}, taken as (
-        update turns
-        set attempt = attempt + 1, status = 'running', worker = $5, lease_until = now() + make_interval(secs => $6),
-            cancel_requested = false, preface = null, error = null, finished_at = null,
-            address = $10, slot = (select slot from slots), reserved = {_RESERVED}
-        where session_id = $1 and id = $2 and attempt = $3
-          and (status <> 'running' or lease_until < now())
-          and {_MAY_START.format(running="$11::int")}
-          and id = (select turn_id from messages m where m.thread_id = turns.thread_id order by seq desc limit 1)
-        returning id, thread_id, attempt, mode
-    ), {CHARGED.format(claimed="taken")}, superseded as (
-        update messages
-        set status = 'superseded',
-            content = case when messages.status <> 'running' then messages.content else coalesce(
-                (select string_agg(d.text, '' order by d."offset") from turn_deltas d
-                 where d.turn_id = taken.id and d.attempt = $3), '') end
-        from taken
-        where messages.turn_id = taken.id and messages.attempt = $3 and messages.role = 'assistant'
-    ), dropped as (
-        delete from turn_deltas using taken where turn_deltas.turn_id = taken.id
-    ), written as (
-        insert into messages (id, thread_id, turn_id, attempt, seq, role, content, status, metadata)
-        select $4, taken.thread_id, taken.id, taken.attempt, (select max(seq) + 1 from messages m
-                                                              where m.thread_id = taken.thread_id),
-               'assistant', '', 'running', jsonb_build_object('mode', taken.mode, 'label',
-               case taken.mode when 'constrained' then $7::text end)
-        from taken
-    ), touched as (
-        update threads set updated_at = now() from taken where threads.id = taken.thread_id
-    ), mine as (
-        select id from taken union all select turn_id from messages where id = $4
-    )
-    select turns.request, question.thread_id as in_thread, question.id as question_id, earlier.*
-    from mine
-    join turns on turns.id = mine.id
-    join messages question on question.turn_id = mine.id and question.role = 'user'
-    left join lateral (
-        select {messages.COLUMNS}
-        from messages m join turns t on t.id = m.turn_id
-        where m.thread_id = question.thread_id and m.seq < question.seq and m.status = 'completed'
-        order by m.seq desc
-        limit $8
-    ) earlier on true"""  # noqa: S608 - put together from constants
-
-
-_REFUSAL = f"""
-    with known as (
-        select $1::uuid as id
-    ), {ROOM.format(charges="$2::jsonb")}, {_SLOTS.format(running="$4::int", address="$3::bytea")}, fullest as (
-        select nth, extract(epoch from starts_at + make_interval(secs => seconds) - now()) as seconds
-        from room
-        where open is null
-        order by seconds desc
-        limit 1
-    )
-    select exists (select from pause) as paused, $4 > 0 and not exists (select from slots) as crowded,
-           (select nth from fullest) as nth, (select seconds from fullest) as seconds"""  # noqa: S608
-
-
 class Turns:
     """Starts turns, keeps them alive, ends them, and tells how they stand."""
 
@@ -406,7 +233,7 @@ class Turns:
             rows: list[asyncpg.Record] = []
             try:
                 rows = await self._db.fetch(
-                    _OPEN if ids.opens_thread else _CONTINUE,
+                    OPEN if ids.opens_thread else CONTINUE,
                     token_hash,
                     ids.thread_id,
                     ids.turn_id,
@@ -425,6 +252,7 @@ class Turns:
                     as_rows(terms.charges),
                     terms.address,
                     terms.running,
+                    LEASE_S,
                     idempotent=True,
                 )
             except asyncpg.ForeignKeyViolationError as error:  # the session was erased, or the thread, just now
@@ -485,7 +313,7 @@ class Turns:
         if found["running_id"]:
             if not found["expired"]:
                 raise TurnRunning(found["running_id"])
-            await self._db.execute(_REAP_ONE, found["running_id"], LEASE_EXPIRED, idempotent=True)
+            await self._db.execute(REAP_ONE, found["running_id"], LEASE_EXPIRED, idempotent=True)
         return found["session_id"]
 
     async def _refuse(self, session_id: UUID, terms: Terms) -> None:
@@ -494,7 +322,7 @@ class Turns:
         Turns that still hold a slot though their worker went away are reaped first.
         """
         told = await self._db.fetchrow(
-            _REFUSAL,
+            REFUSAL,
             session_id,
             as_rows(terms.charges),
             terms.address,
@@ -506,9 +334,7 @@ class Turns:
             raise Paused
         if told["nth"]:
             raise Limited(terms.charges[told["nth"] - 1], max(1, ceil(told["seconds"])))
-        if told["crowded"] and not await self._db.fetchval(
-            _REAP_ADDRESS, terms.address, LEASE_EXPIRED, idempotent=True
-        ):
+        if told["crowded"] and not await self._db.fetchval(REAP_ADDRESS, terms.address, LEASE_EXPIRED, idempotent=True):
             raise TooManyRunning
 
     async def sent_as(self, session_id: UUID, client_message_ids: Sequence[UUID]) -> UUID | None:
@@ -560,7 +386,7 @@ class Turns:
         rows: list[asyncpg.Record] = []
         try:
             rows = await self._db.fetch(
-                _RETRY,
+                RETRY,
                 session_id,
                 turn_id,
                 attempt,
@@ -568,7 +394,6 @@ class Turns:
                 worker,
                 LEASE_S,
                 CONSTRAINED_LABEL,
-                EARLIER_MESSAGES,
                 as_rows(terms.charges),
                 terms.address,
                 terms.running,
@@ -756,7 +581,7 @@ class Turns:
         """
         row = await self._read(session_id, turn_id, attempt, known)
         if row and row["expired"]:
-            await self._db.execute(_REAP_ONE, turn_id, LEASE_EXPIRED, idempotent=True)
+            await self._db.execute(REAP_ONE, turn_id, LEASE_EXPIRED, idempotent=True)
             row = await self._read(session_id, turn_id, attempt, known)
         return Glance(Turn.model_validate(dict(row)), row["text"]) if row else None
 

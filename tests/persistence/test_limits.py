@@ -255,6 +255,18 @@ async def test_a_pause_refuses_new_turns_and_further_attempts_and_lets_running_o
     assert isinstance(await reader.ask(), Started)
 
 
+async def test_a_session_whose_reply_got_lost_takes_the_last_room_once(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions, charge = Sessions(reader.db), a_day(whose="address", unit="sessions", most=1)
+    lose_the_first_reply(reader, monkeypatch)
+    session, token = await sessions.create(charges=(charge,))
+    assert await sessions.authenticate(token) == session
+    assert await used(reader.db, charge) == 1
+    with pytest.raises(Limited):
+        await sessions.create(charges=(charge,))
+
+
 async def test_erasing_a_session_takes_its_windows_along(reader: Reader) -> None:
     charge = a_day()
     await reader.start(terms=Terms((charge,)))
