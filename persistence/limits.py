@@ -1,6 +1,7 @@
 """Counts what readers ask for in fixed windows, so that no worker lets more through than all of them may.
 
-A window is a row of `rate_windows`, counted up by the statement that starts a turn or makes a session. What it may hold
+A window is a row of `rate_windows`, counted up by the statement that starts a turn or makes a session, or by one of its
+own for a search. What it may hold
 at most is a check of the table: of many questions at once that pass the look before, those that come too late fail
 as a whole and leave nothing behind. The rows of one statement are locked in the order of their charges, what is one
 reader's first and what all share last, so that no two wait for each other and what all share is locked the shortest.
@@ -10,13 +11,14 @@ commit of the one before it.
 
 from collections.abc import Sequence
 from datetime import datetime
+from math import ceil
 from typing import Any, Literal, NamedTuple
 
 import asyncpg
 
 from persistence.postgres import Database, storable
 
-Unit = Literal["turns", "sessions", "tokens", "cost"]
+Unit = Literal["turns", "sessions", "searches", "tokens", "cost"]
 Whose = Literal["session", "address", "all"]
 
 DAY = 86_400
@@ -132,11 +134,39 @@ def pass_if_others_were_faster(error: asyncpg.CheckViolationError) -> None:
         raise error
 
 
+_CHARGE = f"""
+    with known as (
+        select null::uuid as id
+    ), {ROOM.format(charges="$1::jsonb")}, free as (
+        select where not exists (select from room where open is null)
+    ), {CHARGED.format(claimed="free")}
+    select nth, extract(epoch from starts_at + make_interval(secs => seconds) - now()) as wait
+    from room
+    where open is null
+    order by wait desc
+    limit 1"""  # noqa: S608 - put together from constants
+
+
 class Limits:
-    """Keeps new turns from starting, in all workers, and lets them start again."""
+    """Counts searches, keeps new turns from starting in all workers, and lets them start again."""
 
     def __init__(self, db: Database):
         self._db = db
+
+    async def charge(self, charges: Sequence[Charge]) -> None:
+        """Count in the windows of what is no turn and no session; no charge may be a session's.
+
+        Raises Limited when one of them is full; then nothing is counted.
+        """
+        while True:
+            try:
+                full = await self._db.fetchrow(_CHARGE, as_rows(charges))
+            except asyncpg.CheckViolationError as error:
+                pass_if_others_were_faster(error)
+                continue
+            if full:
+                raise Limited(charges[full["nth"] - 1], max(1, ceil(full["wait"])))
+            return
 
     async def pause(self, reason: str | None = None) -> Pause:
         """Let no new turn start, in any worker, from now on; what runs goes on. Paused again, the reason is new."""

@@ -105,6 +105,13 @@ class Tariff:
             return ()
         return (Charge(f"address-sessions:{asker.address.hex()}", "address", "sessions", HOUR, 1, most),)
 
+    def search(self, asker: Asker) -> tuple[Charge, ...]:
+        """Return what a search is charged."""
+        most = self.settings.address_searches_per_minute
+        if asker.unlimited or not asker.address or not most:
+            return ()
+        return (Charge(f"address-searches:{asker.address.hex()}", "address", "searches", MINUTE, 1, most),)
+
     def _budgets(self, usage: Usage, address: bytes | None) -> list[Charge]:
         limits, tokens, cost = self.settings, sum(usage), self.cost(usage)
         charges = [Charge("session-tokens", "session", "tokens", DAY, tokens, limits.session_daily_tokens)]
@@ -183,11 +190,11 @@ def _tokens(text: str) -> int:
 
 
 class Refused(Problem):
-    """A turn or a session that was asked for in order, and is not given now."""
+    """A turn, a session or a search that was asked for in order, and is not given now."""
 
 
 def refusal(refused: Limited | TooManyRunning | Paused) -> Refused:
-    """Return the problem of a turn or a session that the terms refuse."""
+    """Return the problem of a turn, a session or a search that the terms refuse."""
     match refused:
         case Paused():
             detail = "New questions are not taken at the moment: the operator has paused them. Try again later."

@@ -13,6 +13,7 @@ from graph.ports import Retriever
 from graph.terms import composed
 from graph.types import Passage, Scope
 from persistence.feedback import Feedback
+from persistence.limits import Limits
 from persistence.messages import Messages
 from persistence.migrate import migrate
 from persistence.postgres import Database, open_database
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from graph.build import TurnGraph
     from persistence.embeddings import Embedder
     from persistence.index import PassageIndex
-    from server.limits import Tariff
+    from server.limits import Asker, Tariff
     from server.metrics import Meters
     from server.models import Answerers
     from server.proofs import Verify
@@ -54,13 +55,19 @@ class Service:
     engine: "TurnEngine"
     tracing: "Tracing"
     tariff: "Tariff"
+    limits: Limits
     addresses: Addresses
     verify: "Verify | None"
     scrub: "Scrub"
     meters: "Meters"
 
-    async def search(self, query: str, scope: Scope, limit: int) -> list[Passage]:
-        """Return the passages nearest to what a reader typed, best first. Raises the errors of `graph.errors`."""
+    async def search(self, asker: "Asker", query: str, scope: Scope, limit: int) -> list[Passage]:
+        """Return the passages nearest to what a reader typed, best first.
+
+        Raises Limited when their address searches too often, and the errors of `graph.errors`.
+        """
+        if charges := self.tariff.search(asker):
+            await self.limits.charge(charges)
         query = composed(await self.scrub.text(query, MESSAGE_LIMIT))
         return await self.retriever.search(query, scope=scope, limit=limit)
 
@@ -129,6 +136,7 @@ async def open_service(
             engine=engine,
             tracing=tracing,
             tariff=tariff,
+            limits=Limits(database),
             addresses=Addresses(settings.trusted_proxies, database.url),
             verify=open_verify(settings.verify),
             scrub=scrub,

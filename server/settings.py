@@ -113,6 +113,7 @@ class Settings(BaseSettings):
     address_turns_per_minute: Most = 30
     address_running_turns: Annotated[int, Field(ge=0, le=1000)] = 3
     address_sessions_per_hour: Most = 100
+    address_searches_per_minute: Most = 120
     daily_tokens: Most = 2_000_000
     session_daily_tokens: Most = 200_000
     daily_cost: Money = 0

@@ -51,7 +51,10 @@ class Call:
     async def search(self, sent: SearchDocs) -> FoundPassages:
         """Search as `GET /search` does."""
         scope = Scope(version=sent.version, locale=sent.locale)
-        return FoundPassages.of(await self.service.search(sent.query, scope, sent.limit))
+        try:
+            return FoundPassages.of(await self.service.search(self.asker, sent.query, scope, sent.limit))
+        except Limited as limited:
+            raise refusal(limited) from None
 
     async def read(self, sent: GetPage) -> PageText:
         """Read a page from the index. Raises Problem when there is none at the address."""

@@ -3,22 +3,29 @@
 from fastapi import APIRouter
 
 from graph.types import Scope
+from persistence.limits import Limited
+from server.document import problems
+from server.limits import refusal
 from server.requests import Found, Line, Query
-from server.routes.deps import ServiceDep, SessionDep
+from server.routes.deps import AskerDep, ServiceDep, SessionDep
 from server.wire import FoundPassage, SearchAnswer
 
 router = APIRouter(tags=["search"])
 
 
-@router.get("/search")
+@router.get("/search", responses=problems(429))
 async def search(
     service: ServiceDep,
     _: SessionDep,
+    asker: AskerDep,
     q: Query,
     version: Line | None = None,
     locale: Line | None = None,
     limit: Found = 5,
 ) -> SearchAnswer:
     """Return the passages nearest to a question, best first."""
-    passages = await service.search(q, Scope(version=version, locale=locale), limit)
+    try:
+        passages = await service.search(asker, q, Scope(version=version, locale=locale), limit)
+    except Limited as limited:
+        raise refusal(limited) from None
     return SearchAnswer(data=tuple(map(FoundPassage.of, passages)))

@@ -182,6 +182,20 @@ async def test_readers_of_an_address_share_a_minute_and_those_of_another_have_th
         assert (await ask(readers[0], headers=elsewhere)).status_code == 200
 
 
+async def test_an_address_searches_so_often_in_a_minute_whoever_asks(limited: Any) -> None:
+    async with limited(address_searches_per_minute=20, admin_token=ADMIN["Citeside-Admin-Token"]) as client:
+        readers = [await Reader.arrive(client) for _ in range(2)]
+
+        async def search(reader: Reader, **headers: str) -> httpx.Response:
+            return await client.get("/search?q=expiry", headers=reader.headers | headers)
+
+        seen = await asyncio.gather(*(search(reader) for reader in readers for _ in range(PARALLEL // 2)))
+        refused = [each for each in seen if each.status_code != 200]
+        assert 10 <= len(refused) <= 30  # a minute may end among them
+        assert {problem(each) for each in refused} == {(429, "rate_limited_address", True)}
+        assert (await search(readers[0], **ADMIN)).status_code == 200
+
+
 async def test_the_admin_token_lifts_every_limit(limited: Any, settings: Settings, database: Database) -> None:
     changed = {name: 1 for name in Settings.model_fields if name.endswith(("_minute", "_hour", "_running_turns"))}
     async with limited(admin_token=ADMIN["Citeside-Admin-Token"], session_daily_tokens=1, **changed) as client:

@@ -245,6 +245,18 @@ async def test_failures_have_the_codes_of_the_http_api(
     assert await rows(stored) == before
 
 
+async def test_who_searches_too_often_is_told_so(settings: Settings) -> None:
+    changed = settings.model_copy(update={"address_searches_per_minute": 1, "trusted_proxies": ("127.0.0.1",)})
+    async with (
+        served(changed, Scripted(), KnownPassages()) as http,
+        connected(http, {"X-Forwarded-For": "192.0.2.7"}) as client,
+    ):
+        seen = [await client.call_tool("search_docs", {"query": QUESTION}) for _ in range(3)]
+    problems = [refused(result) for result in seen if result.is_error]
+    assert {(problem["code"], problem["status"]) for problem in problems} == {("rate_limited_address", 429)}
+    assert not seen[0].is_error and 0 < problems[0]["retry_after"] <= 60
+
+
 async def test_an_answer_that_breaks_off_is_given_as_far_as_it_came(settings: Settings) -> None:
     model = Scripted(error=ModelFailed("it broke"))
     async with served(settings, model, KnownPassages()) as http, connected(http) as client:
