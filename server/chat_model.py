@@ -254,7 +254,15 @@ async def _batches(body: aiohttp.StreamReader) -> AsyncGenerator[_Batch]:
     """Yield what each read of an answer completes, until it says that it is done or ends."""
     events = _Events()
     reads = 0
-    while not events.done and (read := await body.readany()):
+    while not events.done:
+        try:
+            read = await body.readany()
+        except Exception as error:  # what had arrived before the stream broke off is kept from readany
+            found, wrong = _collect(events.feed(body._read_nowait(-1)))
+            yield found, wrong or error
+            return
+        if not read:
+            break
         yield _collect(events.feed(read))
         reads += 1
         if reads > 1 and not events.done:  # the first often says nothing but that an assistant speaks

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import unittest.mock
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -113,6 +114,15 @@ async def test_aiohttp_hands_over_at_once_what_has_arrived() -> None:
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with session.get(address) as response:
             assert [await response.content.readany(), await response.content.readany()] == [b"15" * 9, b""]
+
+
+async def test_aiohttp_keeps_what_arrived_before_an_error_and_gives_it_to_who_asks_below() -> None:
+    body = aiohttp.StreamReader(unittest.mock.Mock(_reading_paused=False), 2**16, loop=asyncio.get_running_loop())
+    body.feed_data(b"15 ")
+    body.set_exception(aiohttp.ClientPayloadError())
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await body.readany()
+    assert (body._read_nowait(-1), body._read_nowait(-1)) == (b"15 ", b"")
 
 
 @pytest.mark.parametrize("kind", [aiohttp.ConnectionTimeoutError, aiohttp.SocketTimeoutError])

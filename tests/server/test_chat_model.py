@@ -9,6 +9,7 @@ from itertools import pairwise
 from operator import add
 from typing import Any
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,6 +130,26 @@ async def test_a_stream_is_read_as_chatopenai_reads_it(body: bytes) -> None:
 async def test_a_cut_is_told_behind_the_text_before_it() -> None:
     script = Script(["15 ", "pages"], fault="cut")
     assert await told(LeanChatOpenAI, script) == await told(ChatOpenAI, script)
+
+
+async def test_what_arrived_before_a_cut_is_told_though_nobody_read_it_yet() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for piece in ("One ", "two ", "three ", "four"):
+            sent = stream(text(piece))
+            writer.write(f"{len(sent):x}\r\n".encode() + sent + b"\r\n")
+            await asyncio.sleep(0.01)
+        writer.transport.abort()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        chat_model = make(LeanChatOpenAI, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        said: list[str] = []
+        with pytest.raises(aiohttp.ClientError):
+            async for chunk in chat_model.astream(ASKED):
+                said.append(chunk.text)
+        await closed(chat_model)
+    assert "".join(said) == "One two three four"
 
 
 async def test_text_may_come_in_parts() -> None:
