@@ -74,12 +74,12 @@ class Store:
         await self._connection.execute("vacuum (analyze) turns, turn_deltas, messages, threads, sessions")
 
     async def table_bytes(self) -> int:
-        """Return what all tables take on the disk, their indexes included."""
+        """Return what is kept takes on the disk, indexes included: not running texts, whose place the next ones take."""
         return await self._ask(
             """
             select sum(pg_total_relation_size(oid))::bigint
             from pg_class
-            where relkind = 'r' and relnamespace = 'public'::regnamespace""",
+            where relkind = 'r' and relnamespace = 'public'::regnamespace and relname <> 'turn_deltas'""",
             int,
         )
 
