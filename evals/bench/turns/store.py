@@ -74,7 +74,7 @@ class Store:
         await self._connection.execute("vacuum (analyze) turns, turn_deltas, messages, threads, sessions")
 
     async def table_bytes(self) -> int:
-        """Return what is kept takes on the disk, indexes included: not running texts, whose place the next ones take."""
+        """Return what all tables take on the disk, indexes included, but the one of running texts, which is emptied."""
         return await self._ask(
             """
             select sum(pg_total_relation_size(oid))::bigint
