@@ -29,8 +29,9 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_a_quick_run_measures_every_cost(quick: dict[str, Any]) -> None:
     assert [passages["count"] for passages in quick["passages"]] == [500, 1_000]
-    costs = [*quick["turns"].values(), *(passages["write_s"] for passages in quick["passages"])]
-    assert min(costs) > 0
+    turns = dict(quick["turns"])
+    assert turns.pop("kept_kib") >= 0  # so few turns may find room on a page
+    assert min([*turns.values(), *(passages["write_s"] for passages in quick["passages"])]) > 0
 
 
 def test_the_terminal_tells_what_was_extrapolated_and_the_page_takes_no_quick_figures(quick: dict[str, Any]) -> None:
