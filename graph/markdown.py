@@ -208,7 +208,7 @@ class MarkdownGate:
         match sign:
             case "\n":
                 return text, start + self._end_line("\n")
-            case "`" | "~":
+            case "`" | "~" | "*" | "_":
                 return self._run(text, start, found.end(), final=final)
             case "\\":
                 return self._escape(text, start, final=final)
@@ -219,8 +219,6 @@ class MarkdownGate:
                 if start + 1 == len(text) and not final:
                     return self._hold(text, start)
                 self._emit("&lt;" if _OPENS_HTML.match(text, start) else "<")
-            case "*" | "_":
-                return self._stars(text, start, found.end())
             case "&":
                 return self._entity(text, start, final=final)
             case "@":
@@ -347,11 +345,6 @@ class MarkdownGate:
             return text, end
         return self._inline(text, run, start, end, final=final)
 
-    def _stars(self, text: str, start: int, end: int) -> tuple[str, int]:
-        """Pass signs of emphasis on."""
-        self._emit(text[start:end])
-        return text, end
-
     def _inline(self, text: str, run: str, start: int, end: int, *, final: bool) -> tuple[str, int]:
         last = text.find("\n", end, end + _LONGEST_CODE)
         limit = last if last >= 0 else min(len(text), end + _LONGEST_CODE)
@@ -439,7 +432,8 @@ class _TextGate(MarkdownGate):
         return text, end
 
     def _run(self, text: str, start: int, end: int, *, final: bool) -> tuple[str, int]:
-        if text[start] == "~" and (end - start == 2 or (end - start == 1 and self._line()[-1:].strip())):
+        strikes_out = end - start == 2 or (end - start == 1 and self._line()[-1:].strip())
+        if text[start] in "*_" or (text[start] == "~" and strikes_out):
             return self._stars(text, start, end)
         return super()._run(text, start, end, final=final)
 

@@ -1,12 +1,11 @@
 """Counts what readers ask for in fixed windows, so that no worker lets more through than all of them may.
 
 A window is a row of `rate_windows`, counted up by the statement that starts a turn or makes a session, or by one of its
-own for a search. What it may hold
-at most is a check of the table: of many questions at once that pass the look before, those that come too late fail
-as a whole and leave nothing behind. The rows of one statement are locked in the order of their charges, what is one
-reader's first and what all share last, so that no two wait for each other and what all share is locked the shortest.
-What all share is spread over several rows (`shards`), each with its part: one would hold every start up until the
-commit of the one before it.
+own for a search. What it may hold at most is a check of the table: of many questions at once that pass the look before,
+those that come too late fail as a whole and leave nothing behind. The rows of one statement are locked in the order of
+their charges, what is one reader's first and what all share last, so that no two wait for each other and what all share
+is locked the shortest. What all share is spread over several rows (`shards`), each with its part: one would hold every
+start up until the commit of the one before it.
 """
 
 from collections.abc import Sequence
@@ -58,10 +57,10 @@ UNLIMITED = Terms()
 class Limited(Exception):
     """A window is full; it begins anew in `retry_after` seconds."""
 
-    def __init__(self, charge: Charge, retry_after: int):
-        super().__init__(f"{charge.key} is full for {retry_after} s")
+    def __init__(self, charge: Charge, seconds: float):
         self.charge = charge
-        self.retry_after = retry_after
+        self.retry_after = max(1, ceil(seconds))
+        super().__init__(f"{charge.key} is full for {self.retry_after} s")
 
 
 class TooManyRunning(Exception):
@@ -165,7 +164,7 @@ class Limits:
                 pass_if_others_were_faster(error)
                 continue
             if full:
-                raise Limited(charges[full["nth"] - 1], max(1, ceil(full["wait"])))
+                raise Limited(charges[full["nth"] - 1], full["wait"])
             return
 
     async def pause(self, reason: str | None = None) -> Pause:

@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
-from math import ceil
 from uuid import UUID
 
 import asyncpg
@@ -93,7 +92,7 @@ class Sessions:
                 continue
             assert row
             if row["id"] is None:
-                raise Limited(charges[row["full"] - 1], max(1, ceil(row["wait"])))
+                raise Limited(charges[row["full"] - 1], row["wait"])
             fields = {name: row[name] for name in Session.model_fields}
             return Session.model_validate(fields), token
 

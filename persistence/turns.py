@@ -20,7 +20,6 @@ Every statement is its own transaction and may be sent twice.
 
 from collections.abc import Sequence
 from datetime import datetime
-from math import ceil
 from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
@@ -333,7 +332,7 @@ class Turns:
         if told["paused"]:
             raise Paused
         if told["nth"]:
-            raise Limited(terms.charges[told["nth"] - 1], max(1, ceil(told["seconds"])))
+            raise Limited(terms.charges[told["nth"] - 1], told["seconds"])
         if told["crowded"] and not await self._db.fetchval(REAP_ADDRESS, terms.address, LEASE_EXPIRED, idempotent=True):
             raise TooManyRunning
 

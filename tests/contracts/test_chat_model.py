@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import json
-import unittest.mock
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -117,12 +116,22 @@ async def test_aiohttp_hands_over_at_once_what_has_arrived() -> None:
 
 
 async def test_aiohttp_keeps_what_arrived_before_an_error_and_gives_it_to_who_asks_below() -> None:
-    body = aiohttp.StreamReader(unittest.mock.Mock(_reading_paused=False), 2**16, loop=asyncio.get_running_loop())
-    body.feed_data(b"15 ")
-    body.set_exception(aiohttp.ClientPayloadError())
-    with pytest.raises(aiohttp.ClientPayloadError):
-        await body.readany()
-    assert (body._read_nowait(-1), body._read_nowait(-1)) == (b"15 ", b"")
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n15 \r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, aiohttp.ClientSession() as session:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with session.get(address) as response:
+            body = response.content
+            async with asyncio.timeout(20):
+                while not body.exception():
+                    await asyncio.sleep(0.01)
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await body.readany()
+            assert (body._read_nowait(-1), body._read_nowait(-1)) == (b"15 ", b"")
 
 
 @pytest.mark.parametrize("kind", [aiohttp.ConnectionTimeoutError, aiohttp.SocketTimeoutError])
