@@ -1,4 +1,4 @@
-"""The statements that start a turn, answer it anew, end what a lost worker left, and say what forbids a start.
+"""The statements that start a turn, keep it, answer it anew, end what a lost worker left, and say what forbids a start.
 
 Each is put together from parts that several share, and may be sent twice.
 """
@@ -114,6 +114,36 @@ def _start(*, opens: bool) -> str:
 
 
 OPEN, CONTINUE = _start(opens=True), _start(opens=False)
+
+# `append_deltas` (migration 0006) says of each turn that is still the worker's how it stands, after appending its text.
+_APPENDED = "append_deltas($1, $2::text[]::uuid[], $3::text[]::int[], $4::text[]::int[], $5::text[])"
+
+APPEND = f"""
+    select turn_id, cancel_requested, stored, lease_until < now() + make_interval(secs => $6) as due,
+           set_config('synchronous_commit', 'off', true)
+    from {_APPENDED}"""  # noqa: S608 - put together from constants
+
+APPEND_AND_RENEW = f"""
+    with appended as materialized (
+        select * from {_APPENDED}
+    ), beats as (
+        select b.*
+        from unnest($2::text[]::uuid[], $3::text[]::int[], $6::text[]::jsonb[], $7::text[]::jsonb[])
+             as b (turn_id, attempt, preface, metadata)
+        join appended on appended.turn_id = b.turn_id
+    ), renewed as (
+        update turns
+        set lease_until = now() + make_interval(secs => $8), preface = coalesce(beats.preface, turns.preface)
+        from beats
+        where turns.id = beats.turn_id
+    ), told as (
+        update messages set metadata = beats.metadata
+        from beats
+        where messages.turn_id = beats.turn_id and messages.attempt = beats.attempt
+          and messages.role = 'assistant' and beats.metadata is not null
+    )
+    select turn_id, cancel_requested, stored, false as due, set_config('synchronous_commit', 'off', true)
+    from appended"""  # noqa: S608 - put together from constants
 
 # Also takes a turn over whose lease ran out; what it had released is kept with its message. `mine` finds the attempt
 # again by its message when this is sent twice.

@@ -42,7 +42,16 @@ from persistence.limits import (
 from persistence.messages import AssistantMetadata, Failure, Message, Stored, UserMetadata
 from persistence.postgres import Database, storable, to_json
 from persistence.sessions import VALID, digest
-from persistence.turn_statements import CONTINUE, OPEN, REAP_ADDRESS, REAP_ONE, REFUSAL, RETRY
+from persistence.turn_statements import (
+    APPEND,
+    APPEND_AND_RENEW,
+    CONTINUE,
+    OPEN,
+    REAP_ADDRESS,
+    REAP_ONE,
+    REFUSAL,
+    RETRY,
+)
 
 LEASE_S = 15.0
 RENEWED_BELOW = 0.8
@@ -442,40 +451,16 @@ class Turns:
         crashes, the deltas of the last second may be gone, and are written again by the next beat; the final
         message is committed properly.
         """
-        rows = await self._db.fetch(
-            """
-            with beats as (
-                select *
-                from unnest($2::text[]::uuid[], $3::text[]::int[], $4::text[]::int[],
-                            $5::text[], $6::text[], $7::text[])
-                     as b (turn_id, attempt, "offset", text, preface, metadata)
-            ), alive as (
-                select beats.*, turns.cancel_requested, turns.lease_until,
-                       delta_end(beats.turn_id, beats.attempt) as stored
-                from beats join turns on turns.id = beats.turn_id
-                where turns.attempt = beats.attempt and turns.worker = $1 and turns.status = 'running'
-                for no key update of turns
-            ), renewed as (
-                update turns
-                set lease_until = now() + make_interval(secs => $8),
-                    preface = coalesce(alive.preface::jsonb, turns.preface)
-                from alive
-                where turns.id = alive.turn_id
-                  and (alive.preface is not null or alive.lease_until < now() + make_interval(secs => $9))
-            ), appended as (
-                insert into turn_deltas (turn_id, attempt, "offset", text)
-                select turn_id, attempt, "offset", text from alive where text <> '' and "offset" = stored
-                returning turn_id, "offset" + char_length(text) as stored
-            ), told as (
-                update messages set metadata = alive.metadata::jsonb
-                from alive
-                where messages.turn_id = alive.turn_id and messages.attempt = alive.attempt
-                  and messages.role = 'assistant' and alive.preface is not null
-            )
-            select alive.turn_id, alive.cancel_requested, coalesce(appended.stored, alive.stored) as stored,
-                   set_config('synchronous_commit', 'off', true)
-            from alive left join appended on appended.turn_id = alive.turn_id
-            """,
+        rows = await self._append(worker, beats, renewing=any(beat.preface for beat in beats))
+        if any(row["due"] for row in rows):  # all leases at once, so that they are due together
+            await self._append(worker, [beat._replace(text="") for beat in beats], renewing=True)
+        replies = dict.fromkeys((beat.turn_id for beat in beats), Reply("lost", 0))
+        for row in rows:
+            replies[row["turn_id"]] = Reply("stop" if row["cancel_requested"] else "go on", row["stored"])
+        return replies
+
+    async def _append(self, worker: str, beats: Sequence[Beat], *, renewing: bool) -> list[asyncpg.Record]:
+        arguments: list[Any] = [
             worker,
             # Of arrays asyncpg knows those of text only. Any other it looks up on every new connection, which costs
             # Postgres 5 ms.
@@ -483,16 +468,17 @@ class Turns:
             [str(beat.attempt) for beat in beats],
             [str(beat.offset) for beat in beats],
             [storable(beat.text) for beat in beats],
+        ]
+        if not renewing:
+            return await self._db.fetch(APPEND, *arguments, LEASE_S * RENEWED_BELOW, idempotent=True)
+        return await self._db.fetch(
+            APPEND_AND_RENEW,
+            *arguments,
             [beat.preface and to_json(beat.preface) for beat in beats],
             [beat.preface and to_json(beat.preface.metadata()) for beat in beats],
             LEASE_S,
-            LEASE_S * RENEWED_BELOW,
             idempotent=True,
         )
-        replies = dict.fromkeys((beat.turn_id for beat in beats), Reply("lost", 0))
-        for row in rows:
-            replies[row["turn_id"]] = Reply("stop" if row["cancel_requested"] else "go on", row["stored"])
-        return replies
 
     async def finish(
         self,

@@ -267,13 +267,21 @@ async def test_text_that_the_database_lost_is_written_again_without_a_gap(reader
 async def test_where_a_text_ends_is_looked_up_by_key_though_the_table_was_empty_when_it_was_planned(
     own_database: Database,
 ) -> None:
+    session, token = await Sessions(own_database).create()
+    reader = Reader(own_database, session.id, token)
+    started = await reader.start()
     async with connection_to(own_database.url) as connection:
-        await connection.execute("vacuum (analyze) turn_deltas")
+        await connection.execute("vacuum (analyze) turns, turn_deltas")
         async with connection.transaction():
-            assert await connection.fetchval("select delta_end($1, 1)", new_id()) == 0
+            stands = await connection.fetch(
+                "select stored from append_deltas($1, array[$2::uuid], '{1}', '{0}', '{Run}')",
+                reader.worker,
+                started.turn_id,
+            )
             scans = await connection.fetchrow(
                 "select seq_scan, idx_scan from pg_stat_xact_user_tables where relname = 'turn_deltas'"
             )
+    assert [each["stored"] for each in stands] == [3]
     assert tuple(scans or ()) == (0, 1)
 
 
