@@ -44,8 +44,8 @@ FULL = Plan(
     burst=_FEW,
     paced=_ANSWERS,
     steps=(),
-    stored_warm_up=Load(streams=16, turns=1, tokens=TOKENS, rate=100),
-    stored=Load(streams=16, turns=2, tokens=TOKENS, rate=TOKENS_PER_S),
+    stored_warm_up=Load(streams=48, turns=1, tokens=TOKENS, rate=100),
+    stored=Load(streams=48, turns=2, tokens=TOKENS, rate=TOKENS_PER_S),
 )
 
 QUICK = Plan(

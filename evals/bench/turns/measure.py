@@ -117,7 +117,9 @@ class Round:
             await self._cell("idle", target, self._idle(target))
         for target in self._targets:
             if target.kind is CITESIDE:
-                await self._cell("stored", target, self._stored(target))
+                await self._cell("stored", target, self._stored(target, self.plan.stored))
+                if self.plan.few:
+                    await self._cell("few", target, self._stored(target, self.plan.few))
         for target in (self._model, *self._targets):
             await self._cell("first", target, self._load(target, self.plan.first))
         for target in (self._model, *self._targets):
@@ -229,13 +231,12 @@ class Round:
             "resident_mb": idle.resident_bytes / 1e6,
         }, wrong
 
-    async def _stored(self, target: Target) -> Found:
+    async def _stored(self, target: Target, load: Load) -> Found:
         """Weigh what a turn costs the database: processor time, and what it writes ahead.
 
         Images of whole pages are told apart: how many there are depends on what was stored before, and on how long ago
         the last checkpoint is. The turns between that and the weighing take some of them upon themselves.
         """
-        load = self.plan.stored
         await self.store.vacuum()
         await self.store.checkpoint()
         _, wrong = await self._load(target, self.plan.stored_warm_up)

@@ -39,6 +39,8 @@ class Plan:
     """Sustained streams, fewest first; a target is spared those behind the first that it does not hold."""
     stored_warm_up: Load
     stored: Load
+    few: Load | None = None
+    """The same with fewer readers, among whom what a write costs by itself is divided."""
 
 
 FULL = Plan(
@@ -49,8 +51,9 @@ FULL = Plan(
     burst=Load(streams=16, turns=4, tokens=200),
     paced=Load(streams=48, turns=2, tokens=100, rate=50, ramp=1),
     steps=tuple(Load(n, turns=2, tokens=100, rate=50, ramp=1.9) for n in (16, 24, 32, 48, 64, 80, 96, 128, 160, 192)),
-    stored_warm_up=Load(streams=16, turns=1, tokens=300, rate=100),
-    stored=Load(streams=16, turns=2, tokens=300, rate=30),  # 3,000 characters in 10 s: 40 flushes
+    stored_warm_up=Load(streams=48, turns=1, tokens=300, rate=100),
+    stored=Load(streams=48, turns=2, tokens=300, rate=30),  # 3,000 characters in 10 s: 40 flushes
+    few=Load(streams=4, turns=2, tokens=300, rate=30),
 )
 
 QUICK = Plan(
@@ -63,5 +66,6 @@ QUICK = Plan(
     steps=(Load(2, turns=1, tokens=10, rate=50), Load(4, turns=1, tokens=10, rate=50)),
     stored_warm_up=Load(streams=2, turns=1, tokens=50),
     stored=Load(streams=2, turns=1, tokens=100, rate=100),
+    few=Load(streams=1, turns=1, tokens=100, rate=100),
 )
 """A look at whether everything counts right; its figures mean nothing."""

@@ -28,7 +28,7 @@ class _Line(NamedTuple):
 
 def _lines(results: Results) -> list[_Line]:
     plan = results.about["plan"]
-    burst, paced, stored = plan["burst"], plan["paced"], plan["stored"]
+    burst, paced, stored, few = plan["burst"], plan["paced"], plan["stored"], plan.get("few") or plan["stored"]
     share = f"{plan['idle_streams']} idle streams: share of a core"
     return [
         _Line(f"No delay, {burst['streams']} streams: tokens per CPU-second", "burst", "tokens_per_cpu_s", ",.0f"),
@@ -47,11 +47,18 @@ def _lines(results: Results) -> list[_Line]:
         _Line("Streams per core there", "sustained", "streams_per_core", ",.0f"),
         _Line("Memory of an idle stream, KiB", "idle", "kib_per_stream", ",.0f"),
         _Line(share, "idle", "core_share", ".0%"),
-        _Line(f"Turn of {stored['tokens'] * 10:,} characters: Postgres time, ms", "stored", "postgres_ms", ".1f"),
+        _Line(
+            f"Turn of {stored['tokens'] * 10:,} characters, {stored['streams']} readers: Postgres time, ms",
+            "stored",
+            "postgres_ms",
+            ".1f",
+        ),
         _Line("Its text by bare inserts at the same pace: Postgres time, ms", "stored", "bare_inserts_ms", ".1f"),
         _Line("The same turn: WAL, KiB", "stored", "wal_kib", ".1f"),
         _Line("The same turn: images of whole pages in its WAL, KiB", "stored", "wal_page_images_kib", ".1f"),
         _Line("The same turn: the rest beyond twice its message, KiB", "stored", "wal_beyond_kib", ".1f"),
+        _Line(f"The same turn, {few['streams']} readers: Postgres time, ms", "few", "postgres_ms", ".1f"),
+        _Line("Its text by bare inserts: Postgres time, ms", "few", "bare_inserts_ms", ".1f"),
     ]
 
 

@@ -8,7 +8,7 @@ from evals.bench.turns.plan import HELD_BELOW_MS
 from evals.bench.turns.targets import TargetName
 from graph.types import Frozen
 
-Cell = Literal["idle", "first", "burst", "paced", "sustained", "stored"]
+Cell = Literal["idle", "first", "burst", "paced", "sustained", "stored", "few"]
 
 
 class Measured(Frozen):
@@ -57,6 +57,7 @@ _BETTER: dict[Cell, Callable[[Mapping[str, float]], tuple[float, ...]]] = {
     "paced": lambda figures: (figures["tokens_per_cpu_s"],),
     "sustained": lambda figures: (figures["streams"], figures["tokens_per_cpu_s"]),
     "stored": lambda figures: (-figures["postgres_ms"],),
+    "few": lambda figures: (-figures["postgres_ms"],),
 }
 """By what the best of several rounds is chosen: the largest.
 
