@@ -315,6 +315,23 @@ async def test_a_silent_turn_renews_its_lease_seldom_and_still_hears_the_stop(re
     assert await reader.tell(Beat(started.turn_id, 1, 0)) == [Reply("stop", 0)]
 
 
+async def test_when_one_lease_is_due_all_are_renewed_so_that_they_are_due_together(reader: Reader) -> None:
+    turns = [await reader.start(), await reader.start("And how do I update it?")]
+
+    async def leases() -> list[Any]:
+        rows = await reader.db.fetch(
+            "select lease_until from turns where session_id = $1 order by id", reader.session_id
+        )
+        return [row["lease_until"] for row in rows]
+
+    await reader.db.execute("update turns set lease_until = now() + interval '11 s' where id = $1", turns[0].turn_id)
+    due, fresh = await leases()
+    told = await reader.tell(*(Beat(turn.turn_id, 1, 0, "Run ") for turn in turns))
+    assert told == [Reply("go on", 4), Reply("go on", 4)]
+    renewed = await leases()
+    assert renewed[0] == renewed[1] > fresh > due
+
+
 async def test_a_retry_replaces_the_answer_and_keeps_the_former_one(reader: Reader) -> None:
     first = await reader.start("First?")
     await reader.answer(first, "One.")
