@@ -12,6 +12,7 @@ import pytest
 from evals.bench.scale.report import PAGE, as_text, rewrite_page
 from evals.bench.scale.results import Passages, Results, Turns, extrapolate, fleet, qdrant_gb
 from graph.errors import CitesideError
+from persistence.postgres import POOL_SIZE
 from server.cli.child import CITESIDE
 
 TURNS = Turns(worker_ms=40, postgres_ms=5, wal_kib=28, kept_kib=10, kib_per_stream=100, worker_mb=240)
@@ -68,7 +69,7 @@ def test_figures_that_shrank_by_chance_are_not_extrapolated_downwards() -> None:
 def test_a_fleet_is_half_loaded() -> None:
     found = fleet(6_000, TURNS, search_ms=10)
     assert (found.turns_per_s, found.streams) == (100, 1_000)
-    assert (found.worker_cores, found.workers, found.connections) == (5.0, 10, 100)
+    assert (found.worker_cores, found.workers, found.connections) == (5.0, 10, 10 * POOL_SIZE)
     assert (found.postgres_cores, found.neon_cu) == (0.5, 1)
 
 

@@ -17,6 +17,7 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from persistence.postgres import POOL_SIZE
 from server.cli.serve import running_server
 from tests.server.http import parse
 from tests.server.test_metrics import TOKEN, named, samples_of
@@ -140,12 +141,13 @@ def test_any_worker_tells_the_numbers_of_all_and_none_runs_backwards(tmp_path: P
         assert [_scrape(client)[turns] for _ in range(8)] == [12] * 8  # whichever worker answers
         told = _scrape(client)
         assert named(told, "citeside_turn_seconds_count") == {"{mode=constrained}": 12}
-        assert told["citeside_database_connections_limit"] == 20
+        assert told["citeside_database_connections_limit"] == 2 * POOL_SIZE
         files = sorted(file.name for file in folder.iterdir())
 
         for victim in _workers(parent):
             os.kill(victim.pid, signal.SIGKILL)
-            for workers_and_connections in [(1, 10), (2, 20)]:  # what the dead one had does not count, until it is back
+            # What the dead one had does not count, until it is back.
+            for workers_and_connections in [(1, POOL_SIZE), (2, 2 * POOL_SIZE)]:
                 told = {}
                 while (told.get("citeside_workers"), told.get("citeside_database_connections_limit")) != (
                     workers_and_connections
