@@ -20,6 +20,7 @@ from server.app import create_app
 from server.service import open_service
 from server.settings import Settings
 from server.spans import open_spans
+from server.transcript import Transcript
 from tests.server.http import Reader, in_process, on_a_port
 from tests.server.stand_ins import KnownPassages, Scripted, answerers
 
@@ -124,6 +125,17 @@ async def test_a_turn_goes_on_with_the_trace_of_its_request(traced: Any, collect
     }
     assert [event.name for event in steps[1].events] == ["first_token"]
     assert {"service.name": "citeside", "telemetry.sdk.language": "python"}.items() <= collector.resource.items()
+
+
+async def test_a_model_that_speaks_at_once_has_a_first_token(
+    traced: Any, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Transcript, "age", 0.25)  # so that everything happens in one moment
+    async with traced() as reader:
+        await reader.stream("How long?")
+        await reader.stream("How long?", selected_text="A session expires 30 days after it was last seen.")
+    events = [[event.name for event in span.events] for span in collector.spans if span.name == "chat scripted"]
+    assert events == [["first_token"], []]
 
 
 async def test_a_selection_is_not_searched_for_and_its_verdict_is_told(traced: Any, collector: Collector) -> None:
