@@ -28,9 +28,9 @@ class _Line(NamedTuple):
 
 def _lines(results: Results) -> list[_Line]:
     plan = results.about["plan"]
-    burst, paced, stored, few = plan["burst"], plan["paced"], plan["stored"], plan.get("few") or plan["stored"]
+    burst, paced, stored = plan["burst"], plan["paced"], plan["stored"]
     share = f"{plan['idle_streams']} idle streams: share of a core"
-    return [
+    lines = [
         _Line(f"No delay, {burst['streams']} streams: tokens per CPU-second", "burst", "tokens_per_cpu_s", ",.0f"),
         _Line(
             f"{paced['rate']:g} tokens/s, {paced['streams']} streams: tokens per CPU-second",
@@ -57,9 +57,13 @@ def _lines(results: Results) -> list[_Line]:
         _Line("The same turn: WAL, KiB", "stored", "wal_kib", ".1f"),
         _Line("The same turn: images of whole pages in its WAL, KiB", "stored", "wal_page_images_kib", ".1f"),
         _Line("The same turn: the rest beyond twice its message, KiB", "stored", "wal_beyond_kib", ".1f"),
-        _Line(f"The same turn, {few['streams']} readers: Postgres time, ms", "few", "postgres_ms", ".1f"),
-        _Line("Its text by bare inserts: Postgres time, ms", "few", "bare_inserts_ms", ".1f"),
     ]
+    if few := plan.get("few"):  # not in files of earlier runs
+        lines += [
+            _Line(f"The same turn, {few['streams']} readers: Postgres time, ms", "few", "postgres_ms", ".1f"),
+            _Line("Its text by bare inserts: Postgres time, ms", "few", "bare_inserts_ms", ".1f"),
+        ]
+    return lines
 
 
 def _figures(results: Results) -> Table:
