@@ -20,7 +20,8 @@ from evals.results import Row, ShownPassage
 from evals.sites import EvalSite, SitePage
 from evals.targets import Target, Told
 from graph.citations import Statement, find_verbatim, statements
-from graph.markdown import as_text, shown_words
+from graph.constrained import as_markdown
+from graph.markdown import shown_words
 from graph.missing import say_missing
 from graph.support import is_doubted, support
 from graph.terms import content_terms, question_terms
@@ -317,11 +318,11 @@ def is_verbatim(content: str, verdict: Verdict | None, selection: str) -> bool:
         if ending is None:
             return False
         said = said.removesuffix(ending)
-    units = {(unit.start, unit.end) for unit in quotable(selection)}
-    if not {(span.start, span.end) for span in verdict.used} <= units:
+    units = {(unit.start, unit.end): unit for unit in quotable(selection)}
+    used = [units.get((span.start, span.end)) for span in verdict.used]
+    if None in used:
         return False
-    used = (as_text(selection[span.start : span.end]) for span in verdict.used)
-    for sentence in sorted(used, key=len, reverse=True):
+    for sentence in sorted((as_markdown(selection, unit) for unit in used if unit), key=len, reverse=True):
         if sentence not in said:
             return False
         said = said.replace(sentence, "", 1)

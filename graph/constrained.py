@@ -18,7 +18,7 @@ from graph.errors import ModelFailed, ModelUnavailable
 from graph.events import Delta, Status, VerdictGiven
 from graph.extractive import ExtractiveSelectionAnswerer
 from graph.injection import suspected
-from graph.markdown import as_text
+from graph.markdown import as_code, as_text
 from graph.missing import admissible, describe, lacking, say_missing
 from graph.ports import Claim, Finish, Lack, SelectionAnswerer, Sufficiency
 from graph.state import Answered, Assessed, Selected, ToAnswerSelection
@@ -143,7 +143,7 @@ class _Reply:
         )
 
     def _release(self, claim: Claim) -> None:
-        """Show the sentences of the selection that a claim quotes, whole and once each, so that no "not" is cut off.
+        """Show the sentences and code blocks that a claim quotes, whole and once each, so that no "not" is cut off.
 
         No rewording is shown, for words alone cannot tell a fair one from a false one: "Plan A allows 10" is made of
         nothing but words of "Plan A allows 5 users, plan B allows 10", in their order.
@@ -155,7 +155,7 @@ class _Reply:
         if quote is None or not content_terms(claim.quote):
             return
         for unit in [u for u in self._unsaid if u.start < quote.end and quote.start < u.end]:
-            self._show(self._gap(unit) + as_text(self._selection[unit.start : unit.end]))
+            self._show(self._gap(unit) + as_markdown(self._selection, unit))
             self._shown.append(unit)
         self._unsaid = [u for u in self._unsaid if u.end <= quote.start or quote.end <= u.start]
 
@@ -186,3 +186,9 @@ class _Reply:
     def _show(self, text: str) -> None:
         self._text += text
         emit(Delta(text=text), self._runtime)
+
+
+def as_markdown(selection: str, unit: Unit) -> str:
+    """Return what shows a unit of a selection as it stands there: code as a block, all else as text."""
+    text = selection[unit.start : unit.end]
+    return as_code(text) if unit.kind == "code" else as_text(text)

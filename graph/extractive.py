@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from graph.condense import condense
-from graph.markdown import as_text
+from graph.markdown import as_code, as_text
 from graph.ports import Claim, Finish, Lack, Piece
 from graph.sentences import Asked, ask, chances, gives, worth_saying
 from graph.terms import content_terms, tongues, words
@@ -281,7 +281,7 @@ def _render(passage: Passage, chosen: Sequence[Unit], *, marker: int, room: int)
         if follows and previous and _adjoin(text, previous, unit):
             blocks[-1] = f"{blocks[-1].removesuffix(f' [{marker}]')} {as_text(quote)} [{marker}]"
         elif unit.kind == "code" and previous:
-            blocks.append(_fenced(quote))
+            blocks.append(as_code(quote))
         elif used == room:
             if blocks[-1].startswith("- "):
                 blocks.append("- …")
@@ -290,7 +290,7 @@ def _render(passage: Passage, chosen: Sequence[Unit], *, marker: int, room: int)
             used += 1
             if unit.kind == "code":
                 above = (passage.heading or passage.title).split(" > ")[-1]
-                blocks += [f"{as_text(above)} [{marker}]:", _fenced(quote)]
+                blocks += [f"{as_text(above)} [{marker}]:", as_code(quote)]
             elif unit.kind == "row":
                 blocks.append(f"- {as_text(_row(quote, _header(text, unit)))} [{marker}]")
             elif follows:
@@ -299,12 +299,6 @@ def _render(passage: Passage, chosen: Sequence[Unit], *, marker: int, room: int)
                 blocks.append(f"{'- ' if is_item(text, unit) else ''}{as_text(quote)} [{marker}]")
         previous = unit
     return "\n\n".join(blocks).replace("]\n\n- ", "]\n- "), used
-
-
-def _fenced(code: str) -> str:
-    longest = max(map(len, re.findall("`+", code)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{code}\n{fence}"
 
 
 def _same_line(text: str, first: Unit, second: Unit) -> bool:

@@ -408,6 +408,13 @@ def as_text(words: str) -> str:
     return gate.feed(words) + gate.flush()
 
 
+def as_code(code: str) -> str:
+    """Return Markdown that shows `code` as it is: a block with a longer fence than any run of backticks in it."""
+    longest = max(map(len, re.findall("`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{code}\n{fence}"
+
+
 class _TextGate(MarkdownGate):
     """Keeps what a quoted text has for what it is: brackets that are no markers, stars, backslashes and entities.
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 Kind = Literal["sentence", "code", "row", "label"]
 
-_FENCE = re.compile(r"^\s*(`{3,})")
+_FENCE = re.compile(r"^\s*(`{3,})(?!`|.*?\1)")
 _LABEL = re.compile(r"^\[[a-z]+(: .*)?\]$")
 _BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,3}[.)])\s+")
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』）]*")

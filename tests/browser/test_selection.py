@@ -44,7 +44,8 @@ def test_marked_prose_is_quoted_sent_and_alone_answered_from(panel: Panel, model
             "docs/api/sessions/",
             "curl -s -X POST",
             "-d '{}'",
-            "curl -s -X POST http://127.0.0.1:8000/sessions \\\n  -H 'Content-Type: application/json' -d '{}'",
+            "```\ncurl -s -X POST http://127.0.0.1:8000/sessions \\\n"
+            "  -H 'Content-Type: application/json' -d '{}'\n```",
             id="code of two lines",
         ),
         pytest.param("docs/api/sessions/", "Your own name", "the session.", None, id="table cell"),
@@ -68,6 +69,21 @@ def test_the_text_is_sent_as_the_reader_sees_it(
     if wanted:
         assert body["selected_text"].strip() == wanted
     assert body["selector"] is None or body["selector"]["start"] < body["selector"]["end"]
+
+
+def test_code_within_the_marked_text_is_quoted_and_answered_as_code(panel: Panel, model: Model) -> None:
+    command = 'curl -s -X DELETE http://127.0.0.1:8000/sessions/me -H "Authorization: Bearer $TOKEN"'
+    model.quotes(command, about="erase")
+    panel.visit("docs/api/sessions/")
+    panel.mark(command[:17], "204 No Content")
+    panel.ask_about_this()
+    expect(panel.quote.locator("pre")).to_have_text(command)
+    panel.ask("How do I erase a session?")
+    panel.shows(LABEL)
+    expect(panel.answer.locator("pre")).to_have_text(command)
+    panel.expect_highlighted("citeside-used", command)
+    [body] = panel.bodies()
+    assert body["selected_text"] == f"```\n{command}\n```\nThe answer is 204 No Content"
 
 
 def test_offsets_count_an_emoji_as_one(panel: Panel, model: Model) -> None:

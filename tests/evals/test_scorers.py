@@ -28,6 +28,13 @@ def test_sentences_of_the_selection_and_what_is_missing_are_all_an_answer_may_ho
     assert is_verbatim(f"{CONSTRAINED_LABEL}\n\n{said}", verdict, SELECTION)
 
 
+def test_code_of_the_selection_stands_in_a_block() -> None:
+    selection = "Start it:\n```\nnpm start\n```"
+    verdict = Verdict(verdict="sufficient", used=(Span(start=14, end=23),))
+    assert is_verbatim(f"{CONSTRAINED_LABEL}\n\n```\nnpm start\n```", verdict, selection)
+    assert not is_verbatim(f"{CONSTRAINED_LABEL}\n\nnpm start", verdict, selection)
+
+
 @pytest.mark.parametrize(
     ("said", "verdict"),
     {

@@ -10,17 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.runtime import Runtime
 
-from graph.constrained import Constrained
+from graph.constrained import Constrained, as_markdown
 from graph.emit import listening
 from graph.errors import CitesideError, ModelFailed, ModelUnavailable
 from graph.events import Delta, Event, Status, VerdictGiven
 from graph.extractive import ExtractiveSelectionAnswerer
-from graph.markdown import as_text, shown_words
+from graph.markdown import shown_words
 from graph.ports import Claim, Finish, Lack, MissingKind
 from graph.state import Selected
 from graph.sufficiency import WordSufficiency
 from graph.texts import say
 from graph.types import CONSTRAINED_LABEL, ConstrainedAnswer, Missing, Notice, Selection, Span, Verdict
+from graph.units import quotable
 from tests.graph.stand_ins import SaysClaims
 
 pytestmark = pytest.mark.anyio
@@ -231,6 +232,22 @@ async def test_an_answer_that_hit_the_length_says_so() -> None:
     assert (answer.truncated, answer.tokens) == (True, 4_000)
 
 
+async def test_code_of_the_selection_is_shown_as_code_and_whole() -> None:
+    code = "curl -X POST *.example.com \\\n  -d '{\"a\": [1]}'\n\necho `done`"
+    answer, _ = await ask(
+        *quoting("echo `done`", "Then wait"),
+        question="How do I delete a notebook?",
+        text=f"Delete a notebook so:\n```\n{code}\n```\nThen wait.",
+    )
+    assert answer.text == f"{LABEL}```\n{code}\n```\n\nThen wait."
+
+
+async def test_code_cannot_end_its_block() -> None:
+    text = "A fence in Markdown:\n````\n```js\n[x](https://evil.test)\n```\n````"
+    answer, _ = await ask(*quoting("[x](https://evil.test)"), question="How do I write a fence?", text=text)
+    assert answer.text.startswith(f"{LABEL}````\n```js\n[x](https://evil.test)\n```\n````")
+
+
 async def test_without_a_model_the_selection_answers_word_for_word() -> None:
     answer, _ = await ask(node=Constrained(ExtractiveSelectionAnswerer(), WordSufficiency()))
     assert answer == ConstrainedAnswer(
@@ -254,7 +271,7 @@ def pieces_of(text: str) -> st.SearchStrategy[str]:
 @st.composite
 def lies(draw: st.DrawFn) -> tuple[str, str, list[Claim | Lack]]:
     """Draw a question, a selection, and what a model that knows no shame says about them."""
-    words = st.sampled_from([*PLANS.split(), "Whales", "not", "50", "`x`", "\n\n", "- ", "```\n", "\t", "[note]\n"])
+    words = st.sampled_from([*PLANS.split(), "Whales", "not", "50", "`x`", "\n\n", "- ", "\n```\n", "\t", "[note]\n"])
     text = draw(st.lists(words, min_size=1, max_size=25).map(" ".join).filter(str.strip) | st.just(PLANS))
     question = draw(st.sampled_from([QUESTION, "What does this mean?", "Is it encrypted?", text[:80]]))
     quotes = pieces_of(text) | TEXTS
@@ -297,7 +314,8 @@ async def test_whatever_a_model_says_only_words_of_the_selection_are_shown(
     shown, _, lacking = answer.text.partition(closing)
     assert shown.startswith(LABEL)
     assert [b for b in shown.removeprefix(LABEL).split("\n\n") if bare(shown_words(b)) not in bare(text)] == []
-    assert [s for s in answer.verdict.used if as_text(text[s.start : s.end]) not in shown] == []
+    units = {Span(start=u.start, end=u.end): as_markdown(text, u) for u in quotable(text)}
+    assert [s for s in answer.verdict.used if units[s] not in shown] == []
     assert set(spoken(lacking)) - fixed_words(locale) - set(spoken(question)) == set()
 
 

@@ -41,6 +41,14 @@ def test_every_block_of_a_passage_is_read_as_what_it_is() -> None:
     ]
 
 
+def test_code_within_a_line_opens_no_block() -> None:
+    assert read("```ls``` lists files. ```pwd``` too.\n\nDone.") == [
+        ("sentence", "```ls``` lists files.", 0),
+        ("sentence", "```pwd``` too.", 0),
+        ("sentence", "Done.", 1),
+    ]
+
+
 def test_labels_are_not_quoted() -> None:
     assert sentences("[note]\n\nSave often.") == ["Save often."]
 

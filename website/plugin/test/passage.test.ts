@@ -4,7 +4,7 @@
 import {beforeEach, describe, expect, it} from 'vitest';
 
 import type {Quote} from '../src/client';
-import {pageText, reveal, section, shareLink} from '../src/page/passage';
+import {capture, mark, pageText, reveal, section, shareLink} from '../src/page/passage';
 import {visit, where} from '../src/page/site';
 
 const quote = (text: string): Quote => ({text, source: where(), selector: null});
@@ -43,6 +43,28 @@ describe('a quote', () => {
 
   it('is widened to its page', () => {
     expect(pageText(quote('Deep.'))?.text).toBe('Title\nIntro.\nOne\nFirst.\nSub\nDeep.\nTwo\nLast.');
+  });
+
+  it('with code has fences around it, and what an answer used of it is marked', () => {
+    document.querySelector('p')!.insertAdjacentHTML('afterend', '<pre>run <b>it</b>\nnow</pre><p>Done.</p>');
+    const range = document.createRange();
+    range.setStart(document.querySelector('p')!.firstChild!, 0);
+    range.setEnd(document.querySelectorAll('p')[1]!.firstChild!, 4);
+    const taken = capture(range, 'as the browser gives it');
+    expect(taken).toMatchObject({text: 'Intro.\n```\nrun it\nnow\n```\nDone', selector: {prefix: 'Title\n', suffix: '.\nOne\nFirst.\nSub\nDeep.\nTwo\nLast.'}});
+    expect(section(taken)?.text).toContain('```\nrun it\nnow\n```\nDone.\nOne');
+    const marked: Range[] = [];
+    class Highlight { constructor(...ranges: Range[]) { marked.push(...ranges); } }
+    Object.assign(globalThis, {Highlight, CSS: {highlights: new Map()}});
+    const used = (text: string) => ({start: taken.text.indexOf(text), end: taken.text.indexOf(text) + text.length});
+    mark(taken, [used('run it\nnow'), used('Done')]);
+    expect(marked.map(String)).toEqual(['run it\nnow', 'Done']);
+  });
+
+  it('without code is what the browser gave', () => {
+    const range = document.createRange();
+    range.selectNodeContents(document.querySelector('p')!);
+    expect(capture(range, 'INTRO.').text).toBe('INTRO.');
   });
 
   it('of another page is not widened', () => {

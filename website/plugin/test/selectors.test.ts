@@ -3,7 +3,7 @@
 
 import {describe, expect, it} from 'vitest';
 
-import {letters, PageText, seek, selectorOf} from '../src/page/selectors';
+import {letters, PageText, partsOf, seek, selectorOf, unfenced} from '../src/page/selectors';
 
 function page(html: string): PageText {
   document.body.innerHTML = `<article>${html}</article>`;
@@ -33,6 +33,42 @@ describe('the text of a page', () => {
     const range = document.createRange();
     range.selectNodeContents(document.querySelector('button')!);
     expect(read.span(range)).toBeNull();
+  });
+});
+
+describe('code in a quote', () => {
+  const read = () =>
+    page(
+      '<p>Start it:</p><div><pre><code><span>npm ci</span><br><span>  npm start</span><br></code></pre></div>' +
+        '<ul><li>Or:<pre>```js\nx()\n```\n</pre></li></ul><p>Then wait.</p>',
+    );
+
+  it('stands in fences, longer than any in it', () => {
+    const {text} = read();
+    const quote = read().quote(0, text.length);
+    expect(quote).toBe('Start it:\n```\nnpm ci\n  npm start\n```\nOr:\n````\n```js\nx()\n```\n````\nThen wait.');
+    expect(partsOf(quote)).toEqual([
+      {code: false, text: 'Start it:'},
+      {code: true, text: 'npm ci\n  npm start'},
+      {code: false, text: 'Or:'},
+      {code: true, text: '```js\nx()\n```'},
+      {code: false, text: 'Then wait.'},
+    ]);
+  });
+
+  it('that was marked in part is code still, and none marked is none', () => {
+    const {text} = read();
+    const at = text.indexOf('ci');
+    expect(read().quote(at, text.indexOf('start') + 5)).toBe('```\nci\n  npm start\n```');
+    expect(read().quote(0, 9)).toBe('Start it:');
+    expect(read().quote(text.indexOf('Then'), text.length)).toBe('Then wait.');
+  });
+
+  it('is found again without its fences, which are blanks of their length', () => {
+    const {text} = read();
+    const quote = read().quote(0, text.length);
+    const bare = unfenced(quote);
+    expect([bare.length, letters(bare).text]).toEqual([quote.length, letters(text).text]);
   });
 });
 

@@ -5,12 +5,12 @@ import ExecutionEnvironment from '@docusaurus/ExecutionEnvironment';
 import siteConfig from '@generated/docusaurus.config';
 import globalData from '@generated/globalData';
 
+import {LONGEST} from './options';
 import type {PanelOptions} from './options';
 import type {PanelHandle, Request} from './panel';
 import {adopt} from './style';
 
 const OPEN = 'citeside-open';
-const LONGEST = 20_000;
 const MARGIN = 8;
 /** Where readers mark text to ask about: docs and posts, then pages made of MDX, then all other pages. */
 const ARTICLE = 'article .markdown,.mdx-page article,.plugin-pages main';

@@ -1,5 +1,8 @@
 // The plugin's options as they reach the page: checked and completed on the Node side, carried by Docusaurus's global data.
 
+/** Code points of a quote that a server takes. */
+export const LONGEST = 20_000;
+
 export interface PanelOptions {
   /** Address of the Citeside server, without a slash at its end. */
   apiUrl: string;

@@ -1,8 +1,9 @@
 // Passages in the page: takes a quote from it, finds one again, shows it to the reader, and widens it.
 
 import type {Quote} from '../client';
-import {utf16} from '../client';
-import {type Letters, letters, PageText, seek, selectorOf} from './selectors';
+import {codePoints, utf16} from '../client';
+import {LONGEST} from './options';
+import {type Letters, letters, PageText, seek, selectorOf, unfenced} from './selectors';
 import {addressOf, articleOf, headingOf, inThisBuild, root, same, textOf, visit, where} from './site';
 import {adopt} from './style';
 
@@ -16,14 +17,16 @@ const TELLING = 12;
 
 let styled = false;
 
-/** Make a quote of what the reader marked; `text` is the selection as the browser gives it. */
+/** Make a quote of what the reader marked; `text` is the selection as the browser gives it, which is kept if it has no code. */
 export function capture(range: Range, text: string): Quote {
   const article = articleOf(range.startContainer);
   const page = article && new PageText(article);
   const span = page?.span(range);
   const heading = textOf(headingOf(range));
+  const quoted = page && span ? page.quote(...span) : '';
+  const fenced = unfenced(quoted) !== quoted && codePoints(quoted) <= LONGEST;
   return {
-    text,
+    text: fenced ? quoted : text,
     source: where(range),
     selector: page && span ? selectorOf(page.text, ...span) : null,
     ...(heading && {heading}),
@@ -108,7 +111,8 @@ export function mark(quote: Quote, used: {start: number; end: number}[]): void {
   const found = findQuote(quote);
   if (found) {
     const {page, sought, at} = found;
-    const before = (codePoint: number) => letters(quote.text.slice(0, utf16(quote.text, codePoint))).text.length;
+    const text = unfenced(quote.text);
+    const before = (codePoint: number) => letters(text.slice(0, utf16(text, codePoint))).text.length;
     const spans = used.map(({start, end}) => [at + before(start), at + before(end)] as const);
     paint(USED, spans.filter(([start, end]) => end > start).map(([start, end]) => rangeOf(page, sought, start, end)));
   }
@@ -126,7 +130,7 @@ export function section(quote: Quote): Quote | null {
     return null;
   }
   const {article, page, sought, at} = found;
-  const inner = rangeOf(page, sought, at, at + letters(quote.text).text.length);
+  const inner = rangeOf(page, sought, at, at + letters(unfenced(quote.text)).text.length);
   const heading = headingOf(inner);
   const around = document.createRange();
   around.selectNodeContents(article);
@@ -155,7 +159,7 @@ function widened(quote: Quote, page: PageText, span: [number, number] | null, he
   }
   const {heading_id: _, ...source} = quote.source;
   return {
-    text: page.text.slice(...span),
+    text: page.quote(...span),
     source: heading?.id ? {...source, heading_id: heading.id} : source,
     selector: selectorOf(page.text, ...span),
     ...(heading && {heading: textOf(heading)}),
@@ -169,7 +173,7 @@ function findQuote(quote: Quote): {article: Element; page: PageText; sought: Let
   }
   const page = new PageText(article);
   const sought = letters(page.text);
-  const at = seek(sought, {text: quote.text, prefix: quote.selector?.prefix ?? '', suffix: quote.selector?.suffix ?? ''});
+  const at = seek(sought, {text: unfenced(quote.text), prefix: quote.selector?.prefix ?? '', suffix: quote.selector?.suffix ?? ''});
   return at < 0 ? null : {article, page, sought, at};
 }
 

@@ -22,6 +22,7 @@ export class PageText {
   readonly #nodes: Text[] = [];
   readonly #offsets: number[] = [];
   readonly #at: number[] = []; // index in `text` of each character that has a node
+  readonly #code: [number, number][] = [];
   #gap = '';
 
   /** Read what is shown below `root`; `hidden` reads closed details and the tabs that are not chosen too. */
@@ -46,6 +47,23 @@ export class PageText {
     return range;
   }
 
+  /** Return `[start, end)` with fences around what of it is code, so that who answers from it can tell. */
+  quote(start: number, end: number): string {
+    let quoted = '';
+    let done = start;
+    for (const [first, last] of this.#code) {
+      const from = Math.max(first, start);
+      const code = this.text.slice(from, Math.min(last, end)).trimEnd();
+      if (code.trim()) {
+        const longest = Math.max(2, ...[...code.matchAll(/`+/g)].map(([run]) => run.length));
+        const fence = '`'.repeat(longest + 1);
+        quoted += `${this.text.slice(done, from)}${fence}\n${code}\n${fence}`;
+        done = from + code.length;
+      }
+    }
+    return quoted + this.text.slice(done, end);
+  }
+
   #walk(parent: Element, pre: boolean, hidden: boolean): void {
     const closed = !hidden && parent instanceof HTMLDetailsElement && !parent.open;
     let cells = 0;
@@ -66,6 +84,7 @@ export class PageText {
           continue;
         }
         const inPre = pre || child.tagName === 'PRE';
+        const first = this.#at.length;
         if (display === 'table-cell') {
           this.#apart(cells++ ? '\t' : '\n');
           this.#walk(child, inPre, hidden);
@@ -75,6 +94,9 @@ export class PageText {
           this.#apart('\n');
           this.#walk(child, inPre, hidden);
           this.#apart('\n');
+        }
+        if (inPre && !pre && this.#at.length > first) {
+          this.#code.push([this.#at[first]!, this.#at[this.#at.length - 1]! + 1]);
         }
       }
     }
@@ -127,6 +149,25 @@ export function selectorOf(text: string, start: number, end: number): Selector {
     start: codePoints(text.slice(0, start)),
     end: codePoints(text.slice(0, end)),
   };
+}
+
+const FENCED = /^(`{3,})\n([^]*?)\n\1$/gm;
+
+/** Return a quote with blanks for its fences, as long as before. */
+export function unfenced(quote: string): string {
+  return quote.replace(FENCED, (_, fence: string, code: string) => {
+    const blanks = ' '.repeat(fence.length);
+    return `${blanks}\n${code}\n${blanks}`;
+  });
+}
+
+/** Return the parts of a quote in their order, code apart from text. */
+export function partsOf(quote: string): {code: boolean; text: string}[] {
+  return quote
+    .split(FENCED) // text, fence, code, text, fence, code, ..., text
+    .map((text, index) => ({code: index % 3 === 2, fence: index % 3 === 1, text: text.replace(/^\n|\n$/g, '')}))
+    .filter(({fence, text}) => text && !fence)
+    .map(({code, text}) => ({code, text}));
 }
 
 /** A text in small letters without white space, and the index of each of its characters in the text it was made of. */

@@ -15,6 +15,7 @@ import {running} from './conversation';
 import type {Asked} from './conversation';
 import {IconButton, signs} from './IconButton';
 import {disclosure, label, sentence} from './labels';
+import {Quoted} from './Quoted';
 import {Threads} from './Threads';
 import {useConversation} from './useConversation';
 
@@ -214,7 +215,7 @@ function Question({question}: {question: Asked}) {
   return (
     <div className="citeside-question">
       <h3 className="citeside-hidden">{label('question')}</h3>
-      {question.quote && <blockquote tabIndex={0}>{question.quote.text}</blockquote>}
+      {question.quote && <Quoted text={question.quote.text} />}
       <p>{question.text}</p>
     </div>
   );

@@ -73,6 +73,7 @@ export const css = `
 .citeside-question p { margin: 0; }
 .citeside-panel blockquote { border-left: 3px solid var(--ifm-color-primary); padding: 0 10px; color: inherit; font-size: 0.9em; box-shadow: none; }
 .citeside-question blockquote, .citeside-chip blockquote { max-height: 6em; overflow: auto; white-space: pre-wrap; }
+.citeside-panel blockquote pre { padding: 4px 8px; margin: 4px 0; white-space: pre-wrap; }
 .citeside-answer { margin-bottom: 20px; }
 .citeside-badge { display: inline-block; border: 1px solid currentColor; border-radius: 999px; padding: 0 10px; font-size: 0.85em; font-weight: 600; }
 .citeside-markdown :is(h3, h4, h5, h6) { font-size: 1.05em; }
