@@ -189,6 +189,8 @@ class _Reply:
 
 
 def as_markdown(selection: str, unit: Unit) -> str:
-    """Return what shows a unit of a selection as it stands there: code as a block, all else as text."""
+    """Return what shows a unit of a selection as it stands there: code as a block, cells of a row apart."""
     text = selection[unit.start : unit.end]
-    return as_code(text) if unit.kind == "code" else as_text(text)
+    if unit.kind == "code":
+        return as_code(text)
+    return as_text(" · ".join(cell.strip() for cell in text.split("\t") if cell.strip()))

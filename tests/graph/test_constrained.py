@@ -242,6 +242,12 @@ async def test_code_of_the_selection_is_shown_as_code_and_whole() -> None:
     assert answer.text == f"{LABEL}```\n{code}\n```\n\nThen wait."
 
 
+async def test_a_row_of_the_selection_has_its_cells_apart() -> None:
+    text = "Plan\tUsers\tPrice\nTeam\t10\t$9 [a](b)\nSolo\t1\t"
+    answer, _ = await ask(*quoting("10", "Solo"), question="How many users does Team allow?", text=text)
+    assert answer.text.startswith(f"{LABEL}Team · 10 · $9 [a]\\(b)\n\nSolo · 1\n\n")
+
+
 async def test_code_cannot_end_its_block() -> None:
     text = "A fence in Markdown:\n````\n```js\n[x](https://evil.test)\n```\n````"
     answer, _ = await ask(*quoting("[x](https://evil.test)"), question="How do I write a fence?", text=text)
@@ -299,8 +305,8 @@ def fixed_words(locale: str) -> set[str]:
 
 
 def bare(text: str) -> str:
-    """Return text without blanks, and without what is put in so that nothing in it can be followed."""
-    return re.sub(r"[\s`\\]", "", text)
+    """Return text without blanks, and without what keeps cells apart or keeps signs from being followed."""
+    return re.sub(r"[\s`\\·]", "", text)
 
 
 @pytest.mark.parametrize("locale", ["en", "de"])
