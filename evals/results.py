@@ -30,6 +30,7 @@ METRICS: Mapping[Suite, tuple[Score, ...]] = {
         Score("recall_at_5", "higher", "a page that answers is among the first five"),
         Score("mrr", "higher", "reciprocal rank of the first page that answers, of ten passages"),
         Score("ndcg_at_10", "higher", "nDCG of the pages of ten passages"),
+        Score("reworded_mrr", "higher", "mrr of questions in other words than their pages'"),
         Score("wrong_version", "lower", "passages of another version than the reader's"),
         Score("wrong_locale", "lower", "passages in another locale than the reader's"),
         Score("search_ms", "lower", "a search, median", "median", "ms"),

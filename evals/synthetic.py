@@ -6,6 +6,7 @@ a page of codes that nothing else mentions: canaries.
 """
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -363,6 +364,90 @@ TOPICS = (
         FollowUp("For how many months are its entries kept?", 0),
     ),
 )
+
+REWORDED: Mapping[str, tuple[str, ...]] = {
+    "snapshots": (
+        "point-in-time backups of the storage",
+        "How long is a frozen image of my data preserved?",
+        "protect a backup from being thrown away",
+    ),
+    "schedules": (
+        "run tasks automatically every night, like cron",
+        "timetable for recurring work",
+        "a task whose start time passed while the machine was off",
+    ),
+    "restore": (
+        "get deleted documents back",
+        "recover lost data after a disk crash",
+        "bringing back an earlier state of my documents broke off halfway",
+    ),
+    "encryption": (
+        "Is my data unreadable for strangers?",
+        "cipher that protects the storage",
+        "change the secret that protects the data",
+    ),
+    "replication": (
+        "keep a mirror of the storage at another location",
+        "the standby copy falls behind",
+        "hot standby for failover",
+    ),
+    "alerts": (
+        "get notified when something breaks",
+        "paging the person on call",
+        "a warning that nobody answers",
+    ),
+    "webhooks": (
+        "call my HTTP endpoint when something happens",
+        "callback URL",
+        "push notifications to my own server",
+    ),
+    "tokens": (
+        "credentials for scripts",
+        "API key for a bot",
+        "let a script log in on my behalf",
+    ),
+    "quotas": (
+        "maximum disk usage of a group",
+        "we ran out of storage allowance",
+        "How much may we keep before saving is blocked?",
+    ),
+    "agents": (
+        "the daemon on my laptop",
+        "software to install on every computer",
+        "a client computer stopped answering",
+    ),
+    "logs": (
+        "Where can I see what happened during a run?",
+        "diagnostic output of tasks",
+        "How big do diagnostic files grow?",
+    ),
+    "exports": (
+        "pack everything into one zip",
+        "download my data as one big file",
+        "take my data out to another product",
+    ),
+    "imports": (
+        "load a zip file into a fresh storage",
+        "bring data over from another system",
+        "reading a damaged zip",
+    ),
+    "teams": (
+        "share storage with colleagues",
+        "add a coworker to my group",
+        "How many people can work together?",
+    ),
+    "proxies": (
+        "machines behind a firewall without internet",
+        "relay for computers in a closed network",
+        "gateway for isolated clients",
+    ),
+    "audits": (
+        "Who deleted my data? tamper-proof history",
+        "compliance record of user actions",
+        "proof of who changed what",
+    ),
+}
+"""What readers ask about each page in other words than it has: by keywords alone most of them are not found."""
 
 GERMAN = (
     (

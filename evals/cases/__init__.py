@@ -33,13 +33,17 @@ class _Case(Frozen):
 
 
 class RetrievalCase(_Case):
-    """A question, and the pages (paths below the base URL) of which any answers it, at the reader's place."""
+    """A question, and the pages (paths below the base URL) of which any answers it, at the reader's place.
+
+    `reworded` marks a question in other words than those of its pages: keywords alone hardly find them.
+    """
 
     suite: Literal["retrieval"] = "retrieval"
     question: Text
     pages: tuple[str, ...] = Field(min_length=1)
     version: str | None = None
     locale: str | None = None
+    reworded: bool = False
 
 
 class GroundedCase(_Case):

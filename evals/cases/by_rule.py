@@ -19,7 +19,20 @@ from evals.cases import (
     SupportCase,
 )
 from evals.sites import EvalSite
-from evals.synthetic import FORMER, GERMAN, INSTRUCTED, INSTRUCTION, LAST, PAYLOAD, TOPICS, Topic, code_of, fact, number
+from evals.synthetic import (
+    FORMER,
+    GERMAN,
+    INSTRUCTED,
+    INSTRUCTION,
+    LAST,
+    PAYLOAD,
+    REWORDED,
+    TOPICS,
+    Topic,
+    code_of,
+    fact,
+    number,
+)
 from graph.terms import content_terms, negated, question_terms
 from graph.units import quotable
 from persistence.passages import IndexedPassage
@@ -258,6 +271,12 @@ def _synthetic_retrieval() -> Iterator[Case]:
             yield RetrievalCase(
                 id=f"synthetic:de:{slug}:{index}", site="synthetic", rule="locale", question=question,
                 pages=(f"de/{_page(slug)}",), version=LAST, locale="de",
+            )  # fmt: skip
+    for slug, questions in REWORDED.items():
+        for index, question in enumerate(questions):
+            yield RetrievalCase(
+                id=f"synthetic:{slug}:reworded:{index}", site="synthetic", rule="reworded", question=question,
+                pages=(_page(slug),), version=LAST, locale="en", reworded=True,
             )  # fmt: skip
 
 

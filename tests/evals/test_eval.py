@@ -146,6 +146,15 @@ def test_a_worse_retriever_fails_the_gate_with_the_metric_named(
     assert "MISSED" in told.out
 
 
+def test_a_search_by_keywords_alone_fails_the_gate_with_the_metric_named(
+    plain_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("persistence.index.ranking.MEANING", 0.0)
+    given = words("--suite", "retrieval", "--synthetic-only", "--out", str(tmp_path))
+    assert Eval().run(given, plain_settings) == 1
+    assert "gate missed: retrieval.reworded_mrr: 0.3" in capfd.readouterr().err
+
+
 def _fields(plan: Plan) -> dict[str, object]:
     return {name: getattr(plan, name) for name in Plan.__dataclass_fields__}
 
@@ -155,7 +164,7 @@ def test_the_same_cases_with_our_retriever_pass_it(
 ) -> None:
     given = words("--suite", "retrieval", "--limit", "30", "--synthetic-only", "--out", str(tmp_path))
     assert Eval().run(given, plain_settings) == 0
-    assert "Gate passed: 4 of 4 bounds." in capfd.readouterr().out
+    assert "Gate passed: 5 of 5 bounds." in capfd.readouterr().out
 
 
 def test_results_are_told_again_compared_and_judged(
