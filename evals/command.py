@@ -57,6 +57,7 @@ class Eval:
 
     def run(self, args: argparse.Namespace, settings: "Settings") -> int:
         """Run, tell, and return 1 when a gate is missed."""
+        _fit_together(args)
         if args.from_turn:
             from evals.from_turn import case_of_turn
 
@@ -65,30 +66,64 @@ class Eval:
         if args.data:
             return _external(args)
         bounds = _bounds(args)
+        before = _earlier(args.compare) if args.compare else None
+        client = _langsmith(settings) if args.langsmith else None
         results = _earlier(args.earlier) if args.earlier else _run(args, settings)
-        return _tell(args, results, bounds)
+        code = _tell(args, results, before, bounds)
+        if client:
+            from evals.experiments import run_experiment
+
+            asyncio.run(run_experiment(results, client))
+        return code
 
 
 command = Eval()
 
 
+_OF_A_RUN = ("suite", "limit", "site", "base_url", "url", "synthetic_only", "judge", "price", "resume", "langsmith")
+_OF_RESULTS = ("earlier", "compare", "gate")
+
+
+def _fit_together(args: argparse.Namespace) -> None:
+    """Refuse options that would be ignored beside others. Raises ConfigurationError."""
+    from graph.errors import ConfigurationError
+
+    def refuse(beside: str, names: Sequence[str]) -> None:
+        if given := [f"--{name.replace('_', '-')}".replace("earlier", "from") for name in names if getattr(args, name)]:
+            raise ConfigurationError(f"{', '.join(given)} would do nothing beside {beside}. Leave one of them out.")
+
+    if args.from_turn:
+        refuse("--from-turn", (*_OF_A_RUN, *_OF_RESULTS, "data", "runs", "docs"))
+    elif args.data:
+        refuse("--data", (*_OF_A_RUN, *_OF_RESULTS, *(("docs",) if args.runs else ())))
+    elif args.runs:
+        raise ConfigurationError("--runs needs --data, the folder with the cases.")
+    elif args.earlier:
+        refuse("--from", _OF_A_RUN)
+
+
 def _run(args: argparse.Namespace, settings: "Settings") -> "Results":
     """Run the suites in a temporary folder of their own, and write results.json beside the log."""
-    from evals.run import choose, header_of, open_log, prepare, run
+    from evals.run import choose, header_of, left_out, open_log, prepare, run
 
     plan = _plan(args)
-    client = _langsmith(settings) if args.langsmith else None
     with tempfile.TemporaryDirectory(prefix="citeside-eval-") as temporary:
         folder = Path(temporary)
         folder.chmod(0o711)  # as root the embedded Postgres runs as nobody, who must get in
         sites = _sites(args, folder)
+        for site, count in left_out(plan, sites).items():
+            _say(f"{count} cases by hand are left out: {site!r} is no site of this run")
         log = open_log(args.out, header_of(plan, choose(plan, sites), settings), resume=args.resume)
         if not plan.url and set(plan.suites) != {"support"}:
             for site in sites.values():
                 _say(f"indexing {site.name}")
                 prepare(settings, site, folder, lambda *_: None)
         with _progress() as tell:
-            results = asyncio.run(run(plan, settings, sites, folder, log, tell))
+            try:
+                results = asyncio.run(run(plan, settings, sites, folder, log, tell))
+            except KeyboardInterrupt:
+                _say(f"{len(log.rows)} results are kept in {log.file}; run the same again with --resume")
+                raise
     if args.price is not None:
         results = _with_cost(results, args.price)
     _keep(results, args.out)
@@ -97,10 +132,6 @@ def _run(args: argparse.Namespace, settings: "Settings") -> "Results":
 
         results = asyncio.run(judged(results, settings, args.judge))
         _keep(results, args.out)
-    if client:
-        from evals.experiments import run_experiment
-
-        asyncio.run(run_experiment(results, client))
     return results
 
 
@@ -151,17 +182,19 @@ def _built_docs() -> Path:
         raise CitesideError(f"{error}\nWith --synthetic-only the docs are left out.") from error
 
 
-def _tell(args: argparse.Namespace, results: "Results", bounds: "Bounds | None") -> int:
+def _tell(args: argparse.Namespace, results: "Results", before: "Results | None", bounds: "Bounds | None") -> int:
     """Print and write everything that was found; 1 when a gate is missed."""
-    from evals.compare import compare
+    from evals.compare import compare, unpaired
     from evals.gate import judge
     from evals.report import as_html, as_text, differences_as_text
+    from evals.run import make_folder
 
     judged = judge(results, bounds) if bounds is not None else []
     print(as_text(results, judged))
-    if args.compare:
-        print("\n" + differences_as_text(compare(_earlier(args.compare), results)))
-    args.out.mkdir(parents=True, exist_ok=True)
+    if before:
+        print("\n" + differences_as_text(compare(before, results)))
+        print(unpaired(before, results))
+    make_folder(args.out)
     report = args.out / "report.html"
     report.write_text(as_html(results, judged), encoding="utf-8")
     print(f"\nEvery case: {report}")
@@ -169,18 +202,24 @@ def _tell(args: argparse.Namespace, results: "Results", bounds: "Bounds | None")
         from evals.page import rewrite_page
 
         rewrite_page(results, judged)
-    return _verdict(judged, bounds)
+    return _verdict(results, judged, bounds)
 
 
-def _verdict(judged: "Sequence[Judged]", bounds: "Bounds | None") -> int:
+def _verdict(results: "Results", judged: "Sequence[Judged]", bounds: "Bounds | None") -> int:
     missed = [one for one in judged if not one.passed]
+    if results.fell_back:
+        print(
+            f"{results.fell_back} answers were made without the model {results.about['model'] or ''}, which was away: "
+            "this run does not measure it. See that it can be reached, and run again.",
+            file=sys.stderr,
+        )
     for one in missed:
         print(f"gate missed: {one}", file=sys.stderr)
     if bounds is None:
         print("No gate was looked at.")
-    elif not missed:
+    elif not missed and not results.fell_back:
         print(f"Gate passed: {len(judged)} of {len(judged)} bounds.")
-    return 1 if missed else 0
+    return 1 if missed or results.fell_back else 0
 
 
 def _bounds(args: argparse.Namespace) -> "Bounds | None":
@@ -205,16 +244,19 @@ def _earlier(file: Path) -> "Results":
     from graph.errors import CitesideError
 
     try:
-        return Results.model_validate_json(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CitesideError(f"{file} cannot be read: {error.strerror}") from error
+        results = Results.model_validate_json(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CitesideError(f"{file} cannot be read: {error}") from error
     except ValidationError as error:
         raise CitesideError(f"{file} holds no results of a run: {error.errors()[0]['msg']}") from None
+    if lacks := {"models", "versions", "seed", "seconds", "revision", "cases"} - results.about.keys():
+        raise CitesideError(f"{file} holds no results of a run: `about` lacks {', '.join(sorted(lacks))}")
+    return results
 
 
 def _with_cost(results: "Results", price: float) -> "Results":
-    tokens = next((m.value for m in results.measured if m.name == "grounded.tokens"), None)
-    cost = None if tokens is None else round(tokens * price / 1e6, 4)
+    tokens = [row.tokens for row in results.rows if row.tokens is not None]
+    cost = round(sum(tokens) * price / 1e6, 4) if tokens else None
     return results.model_copy(update={"about": {**results.about, "price": price, "cost": cost}})
 
 
@@ -229,6 +271,8 @@ def _external(args: argparse.Namespace) -> int:
     else:
         figures = asyncio.run(measure_all(args.data, _say))
         print(_figures(figures))
+        missed = [f"{f.set} {f.metric}" for f in figures if f.goal is not None and f.value < f.goal]
+        print(f"\n{len(missed)} goals missed: {', '.join(missed)}." if missed else "\nAll goals reached.")
         if args.docs:
             from evals.page import rewrite_figures
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evals.results import METRICS, RESAMPLES, Results, Row, Score
+from graph.errors import CitesideError
 
 
 class Difference(NamedTuple):
@@ -29,12 +30,34 @@ class Difference(NamedTuple):
 
 
 def compare(before: Results, after: Results) -> Sequence[Difference]:
-    """Return the differences of metrics that are means over cases, of cases both runs have."""
-    former = {(row.suite, row.case): row for row in before.rows}
-    pairs = [(former[key], row) for row in after.rows if (key := (row.suite, row.case)) in former]
+    """Return the differences of metrics that are means over cases, of cases that both runs have, asked alike.
+
+    Raises CitesideError when there is none.
+    """
+    former = {_asked(row): row for row in before.rows}
+    pairs = [(former[key], row) for row in after.rows if (key := _asked(row)) in former]
+    if not pairs:
+        raise CitesideError("The two runs have no case in common: there is nothing to compare.")
     seed = int(after.about["seed"])
     found = (_difference(suite, score, pairs, seed) for suite, scores in METRICS.items() for score in scores)
     return [difference for difference in found if difference]
+
+
+def unpaired(before: Results, after: Results) -> str:
+    """Say how many cases were compared and how many were not, because one run lacks them or asked something else."""
+    former, latter = ({_asked(row) for row in results.rows} for results in (before, after))
+    alone = [
+        f"{len(own - other)} only {when}"
+        for own, other, when in ((former, latter, "before"), (latter, former, "after"))
+        if own - other
+    ]
+    told = f" Not compared: {', '.join(alone)}." if alone else ""
+    return f"{len(former & latter)} cases were compared.{told}"
+
+
+def _asked(row: Row) -> tuple[object, ...]:
+    """Return what makes a case the same one in two runs."""
+    return row.suite, row.case, row.question, row.earlier, row.selection, row.expected
 
 
 def _difference(suite: str, score: Score, pairs: Sequence[tuple[Row, Row]], seed: int) -> Difference | None:

@@ -63,8 +63,8 @@ def read_gates(file: Path) -> Bounds:
     """Read bounds by metric. Raises CitesideError for a file that is wrong, or names a metric that does not exist."""
     try:
         bounds = _BOUNDS.validate_python(tomllib.loads(file.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise CitesideError(f"{file} cannot be read: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CitesideError(f"{file} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise CitesideError(f"{file}: {error}") from error
     except ValidationError as error:

@@ -75,17 +75,21 @@ def circumstances(results: Results) -> str:
     cost = f" Cost: {about['cost']} USD." if about.get("cost") is not None else " Cost: not measured."
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     limit = f", at most {about['limit']} cases a suite" if about["limit"] else ""
+    resumed = f"the last {len(results.rows) - about['kept']} of them " if about.get("kept") else ""
+    fell_back = (
+        f" {results.fell_back} answers were made without the model, which was away." if results.fell_back else ""
+    )
+    judge = f" Judge: {about['judge']}." if about.get("judge") else ""
     return (
-        f"{len(results.rows)} cases, {failed} with a remark, in {about['seconds']:.0f} s on {about['cores']} cores "
-        f"(load average {about['load_average']}). Answered by: {model}.{cost} Seed {about['seed']}{limit}, "
-        f"revision {about['revision']}, prompts {about['prompts']}, {about['at']}. {versions}."
+        f"{len(results.rows)} cases, {failed} with a remark, {resumed}in {about['seconds']:.0f} s on "
+        f"{about['cores']} cores (load average {about['load_average']}). Answered by: {model}.{fell_back}{judge}{cost} "
+        f"Seed {about['seed']}{limit}, revision {about['revision']}, prompts {about['prompts']}, {about['at']}. "
+        f"{versions}."
     )
 
 
 def differences_as_text(found: Sequence[Difference]) -> str:
     """Return how a run differs from another on the same cases."""
-    if not found:
-        return "The two runs have no case in common."
     table = [["metric", "before", "after", "cases", "better", "worse", "how sure", ""]]
     for d in found:
         sure = f"p = {d.p:.3f}" if d.p is not None else f"{d.low:+.3f} to {d.high:+.3f}"

@@ -99,7 +99,10 @@ class ShownPassage(Frozen):
 
 
 class Row(Frozen):
-    """A case that was tried: what was asked and answered, its scores, and why it failed."""
+    """A case that was tried: what was asked and answered, its scores, and why it failed.
+
+    `fell_back`: the model was away, and the answer made without it; `tokens` are those of all turns of the case.
+    """
 
     suite: Suite
     case: str
@@ -119,6 +122,8 @@ class Row(Frozen):
     scores: Mapping[str, float] = {}
     failed: tuple[str, ...] = ()
     model: str | None = None
+    fell_back: bool = False
+    tokens: int | None = None
 
 
 class Measured(Frozen):
@@ -147,6 +152,11 @@ class Results(Frozen):
     about: Mapping[str, Any]
     measured: tuple[Measured, ...]
     rows: tuple[Row, ...]
+
+    @property
+    def fell_back(self) -> int:
+        """How many answers were made without the model that was to be measured."""
+        return sum(row.fell_back for row in self.rows)
 
 
 def summarise(about: Mapping[str, Any], rows: Sequence[Row], suites: Iterable[Suite]) -> Results:

@@ -8,7 +8,7 @@ import platform
 import random
 import subprocess
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -77,6 +77,13 @@ def choose(plan: Plan, sites: Mapping[str, EvalSite]) -> list[Case]:
     return chosen
 
 
+def left_out(plan: Plan, sites: Mapping[str, EvalSite]) -> Mapping[str, int]:
+    """Return how many cases by hand are about sites that are no part of a run, by the name of the site."""
+    return Counter(
+        case.site for suite in plan.suites for case in own_cases(suite) if _needs_index(case) and case.site not in sites
+    )
+
+
 def _needs_index(case: Case) -> bool:
     """Tell whether a case is about pages, and not about a text that comes with it."""
     return isinstance(case, RetrievalCase | GroundedCase) or (
@@ -115,24 +122,20 @@ async def run(
     `folder` takes the data of services in this process; `prepare` has indexed the sites in it. Raises RunInterrupted.
     """
     cases = choose(plan, sites)
-    began = time.monotonic()
-    models: set[str] = set()
+    began, kept = time.monotonic(), len(log.rows)
     for (site, adversarial), group in _groups(cases, plan).items():
         left = [case for case in group if case.id not in log.known(case.suite)]
         if not left:
             continue
         async with _open(plan, settings, folder, site, adversarial=adversarial) as target:
-            if target and not adversarial:
-                models.add(target.model)
             await _try_all(left, target, sites, log, lambda: tell(len(log.rows), len(cases)))
     rows = sorted(log.rows, key=lambda row: (SUITES.index(row.suite), row.site, row.case))
     about = {
         **log.header,
         "sites": sorted(sites),
-        "models": sorted(
-            models | {row.model for row in rows if row.model and row.model != "none" and row.rule != "model"}
-        ),
+        "models": sorted({row.model for row in rows if row.model and row.model != "none" and row.rule != "model"}),
         "seconds": round(time.monotonic() - began, 1),
+        "kept": kept,
         "not_measured": not_measured(plan, settings),
         "cases": _counted(cases),
     }
@@ -262,9 +265,19 @@ class RunLog:
             lines.write(row.model_dump_json() + "\n")
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of the results. Raises CitesideError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CitesideError(
+            f"The results cannot be kept in {folder}: {error.strerror}. Name a folder by --out."
+        ) from error
+
+
 def open_log(folder: Path, header: Mapping[str, Any], *, resume: bool) -> RunLog:
     """Begin the log of a run, or with `resume` go on with that of the same run. Raises CitesideError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     file = folder / "run.jsonl"
     if not resume:
         file.write_text(json.dumps(header) + "\n", encoding="utf-8")
@@ -272,6 +285,8 @@ def open_log(folder: Path, header: Mapping[str, Any], *, resume: bool) -> RunLog
     try:
         first, *lines = file.read_text(encoding="utf-8").split("\n")  # other line ends may stand in a text
         before = json.loads(first)
+        if not isinstance(before, dict):
+            raise ValueError("its first line does not say which run it is")
         complete = [line for line in lines if line.endswith("}")]  # a run that was killed may have cut its last line
         rows = [Row.model_validate_json(line) for line in complete]
     except (OSError, ValueError, ValidationError) as error:

@@ -5,12 +5,12 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import httpx
-from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from graph.errors import CitesideError
 from graph.events import Delta, OfferedPassage, Passages, VerdictGiven
@@ -25,6 +25,7 @@ from server.settings import Settings
 from server.wire import Config, End, FoundPassage, MessageGiven, SearchAnswer, SessionGiven, StreamEvent, TurnOpened
 
 _EVENT: TypeAdapter[StreamEvent] = TypeAdapter(StreamEvent)
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _PATIENCE = httpx.Timeout(10, read=120)
 _LONGEST_PAUSE = 60.0
@@ -56,11 +57,6 @@ class Told:
 class Target(Protocol):
     """Answers questions."""
 
-    @property
-    def model(self) -> str:
-        """The name of the model that answers."""
-        ...
-
     async def ask(self, asked: ChatRequest) -> Told:
         """Ask one question and read along to the end. Raises TargetAway."""
         ...
@@ -70,10 +66,25 @@ class Target(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Clock:
+    """When a question was asked for the last time: what a 429 has a client wait is no time of the answer."""
+
+    began: float = field(default_factory=time.perf_counter)
+
+    def start(self) -> None:
+        self.began = time.perf_counter()
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+
 async def _told(
-    events: AsyncGenerator[StreamEvent], searched: Callable[[], tuple[str, ...] | None], texts: Mapping[str, str]
+    events: AsyncGenerator[StreamEvent],
+    searched: Callable[[], tuple[str, ...] | None],
+    texts: Mapping[str, str],
+    clock: _Clock,
 ) -> Told:
-    began = time.perf_counter()
     opened = message = end = None
     first: float | None = None
     offered: tuple[OfferedPassage, ...] = ()
@@ -88,7 +99,7 @@ async def _told(
                 case VerdictGiven():
                     verdicts.append(event.verdict)
                 case Delta():
-                    first = first or time.perf_counter() - began
+                    first = first or clock.seconds()
                 case MessageGiven():
                     message = event
                 case End():
@@ -97,7 +108,9 @@ async def _told(
                     pass
     if not (opened and message and end):
         raise TargetAway("a stream broke off before its end")
-    total = time.perf_counter() - began
+    if end.status == "interrupted":
+        raise TargetAway("a turn was interrupted: the server was stopped")
+    total = clock.seconds()
     return Told(opened.thread_id, message, end, offered, tuple(verdicts), first, total, searched(), dict(texts))
 
 
@@ -130,16 +143,11 @@ class InProcess:
     session_id: UUID
     token: str
 
-    @property
-    def model(self) -> str:
-        """The name of the model that answers."""
-        return self.service.answerers.model_name
-
     async def ask(self, asked: ChatRequest) -> Told:
         """Ask as a route does."""
         seen: tuple[list[str], dict[str, str]] = ([], {})
         _SEEN.set(seen)
-        return await _told(self._events(asked), lambda: tuple(seen[0]), seen[1])
+        return await _told(self._events(asked), lambda: tuple(seen[0]), seen[1], _Clock())
 
     async def _events(self, asked: ChatRequest) -> AsyncGenerator[StreamEvent]:
         try:
@@ -178,15 +186,16 @@ class OverHttp:
     """A running server, asked as a browser asks it."""
 
     client: httpx.AsyncClient
-    model: str
 
     async def ask(self, asked: ChatRequest) -> Told:
         """Ask over server-sent events."""
-        return await _told(self._events(asked), lambda: None, {})
+        clock = _Clock()
+        return await _told(self._events(asked, clock), lambda: None, {}, clock)
 
-    async def _events(self, asked: ChatRequest) -> AsyncGenerator[StreamEvent]:
+    async def _events(self, asked: ChatRequest, clock: _Clock) -> AsyncGenerator[StreamEvent]:
         body = asked.model_dump(mode="json", exclude_none=True)
         for attempt in range(_TRIES):
+            clock.start()
             try:
                 async with self.client.stream("POST", "/chat/stream", json=body) as response:
                     pause = pause_of(response)
@@ -212,7 +221,16 @@ class OverHttp:
             await _check(response)
         except httpx.TransportError as error:
             raise TargetAway(f"{self.client.base_url} is away: {type(error).__name__}") from error
-        return SearchAnswer.model_validate_json(response.content).data
+        return _read(SearchAnswer, response).data
+
+
+def _read(model: type[_Model], response: httpx.Response) -> _Model:
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError as error:
+        raise TargetAway(
+            f"{response.request.url} does not answer as a server of this version: {error.errors()[0]['msg']}"
+        ) from None
 
 
 def pause_of(response: httpx.Response) -> float:
@@ -242,10 +260,11 @@ async def over_http(url: str, admin_token: SecretStr | None = None) -> AsyncIter
             await _check(given)
         except httpx.TransportError as error:
             raise TargetAway(f"no server answers at {url}: {type(error).__name__}") from error
-        token = SessionGiven.model_validate_json(given.content).token
+        _read(Config, config)  # a page of something else answers too
+        token = _read(SessionGiven, given).token
         client.headers["authorization"] = f"Bearer {token}"
         try:
-            yield OverHttp(client, Config.model_validate_json(config.content).model)
+            yield OverHttp(client)
         finally:
             if not client.is_closed:
                 with suppress(httpx.TransportError):  # the server went away with what it stored

@@ -1,7 +1,7 @@
 """What is asked, and what a good answer is: cases of six suites, by hand in the JSON-lines files here and by rule.
 
-A case names the site it is about: `docs` are the pages of this project, `synthetic` those of `evals.synthetic`; any
-other name is a site given with `--site`.
+A case names the site it is about: `docs` are the pages of this project, `synthetic` those of `evals.synthetic`, `site`
+those given with `--site`.
 """
 
 import json
@@ -15,6 +15,7 @@ from graph.types import Frozen
 
 Suite = Literal["retrieval", "grounded", "constrained", "sufficiency", "support", "injection"]
 SUITES: tuple[Suite, ...] = get_args(Suite)
+SITES = ("docs", "synthetic", "site")
 FOLDER = Path(__file__).parent
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
@@ -175,8 +176,15 @@ def read_cases(file: Path) -> list[Case]:
 
 
 def own_cases(suite: Suite) -> list[Case]:
-    """Return the cases of a suite that were written by hand."""
-    return read_cases(FOLDER / f"{suite}.jsonl")
+    """Return the cases of a suite that were written by hand. Raises CaseInvalid."""
+    file = FOLDER / f"{suite}.jsonl"
+    cases = read_cases(file)
+    for case in cases:
+        if case.suite != suite:
+            raise CaseInvalid(f"{file}, case {case.id}: suite: the file is of {suite}, not of {case.suite}")
+        if case.site not in SITES:
+            raise CaseInvalid(f"{file}, case {case.id}: site: {case.site!r} is none of {', '.join(SITES)}")
+    return cases
 
 
 def _object(line: str) -> dict[str, object]:

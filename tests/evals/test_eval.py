@@ -18,9 +18,10 @@ from starlette.types import Scope as AsgiScope
 import evals.command
 from evals.cases import SUITES
 from evals.command import Eval
+from evals.compare import compare, unpaired
 from evals.gate import GATES, judge, read_gates
 from evals.report import as_html, as_text
-from evals.results import Results
+from evals.results import Results, Row
 from evals.run import Plan, RunInterrupted, choose, header_of, open_log, run
 from evals.sites import EvalSite
 from evals.targets import in_process
@@ -191,6 +192,17 @@ def test_results_are_told_again_compared_and_judged(
         "no site": (["--site", "nowhere"], "There is no folder nowhere"),
         "no server": (["--url", "http://127.0.0.1:9", "--synthetic-only"], "no server answers at http://127.0.0.1:9"),
         "no run to resume": (["--resume", "--synthetic-only"], "There is no run to resume in"),
+        "a gate for cases from elsewhere": (
+            ["--data", ".", "--gate", "x.toml"],
+            "--gate would do nothing beside --data",
+        ),
+        "a suite of an earlier run": (
+            ["--from", "x.json", "--suite", "support"],
+            "--suite would do nothing beside --from",
+        ),
+        "run files of our cases": (["--runs", "x"], "--runs needs --data"),
+        "a run to compare with that is not there": (["--compare", "nowhere.json"], "nowhere.json cannot be read"),
+        "a file for a folder": (["--synthetic-only", "--out", __file__], "The results cannot be kept in"),
     }.values(),
 )
 def test_bad_words_are_one_clear_line(
@@ -199,6 +211,44 @@ def test_bad_words_are_one_clear_line(
     monkeypatch.chdir(tmp_path)
     with pytest.raises((CitesideError, ConfigurationError), match=told):
         Eval().run(words(*given), plain_settings)
+
+
+def test_a_gate_that_is_no_text_and_results_that_lack_what_is_told_are_refused(
+    plain_settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "gates.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "results.json").write_text('{"about": {}, "measured": [], "rows": []}')
+    with pytest.raises(CitesideError, match=r"gates.toml cannot be read"):
+        Eval().run(words("--gate", str(tmp_path / "gates.toml")), plain_settings)
+    with pytest.raises(CitesideError, match=r"`about` lacks cases, models"):
+        Eval().run(words("--from", str(tmp_path / "results.json")), plain_settings)
+
+
+def test_a_model_that_is_away_is_no_pass(
+    plain_settings: Settings, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    away = plain_settings.model_copy(update={"openai_base_url": "http://127.0.0.1:9/v1", "model": "somebody"})
+    given = words("--suite", "sufficiency", "--limit", "4", "--synthetic-only", "--out", str(tmp_path))
+    assert Eval().run(given, away) == 1
+    told = capfd.readouterr()
+    assert "4 answers were made without the model somebody, which was away" in told.err
+    assert "Gate passed" not in told.out
+    assert "Answered by: extractive." in told.out
+    assert all("the model was away, and the answer made without it" in row.failed for row in _rows(tmp_path))
+
+
+def _rows(folder: Path) -> Sequence[Row]:
+    return Results.model_validate_json((folder / "results.json").read_text()).rows
+
+
+def test_runs_are_compared_by_cases_that_were_asked_alike(smoke: Results) -> None:
+    first, *others = smoke.rows
+    changed = smoke.model_copy(update={"rows": (first.model_copy(update={"question": "Another?"}), *others[1:])})
+    assert (
+        unpaired(smoke, changed) == f"{len(others) - 1} cases were compared. Not compared: 2 only before, 1 only after."
+    )
+    with pytest.raises(CitesideError, match="no case in common"):
+        compare(smoke, smoke.model_copy(update={"rows": ()}))
 
 
 def test_an_experiment_without_a_key_is_refused_before_anything_runs(plain_settings: Settings, tmp_path: Path) -> None:
