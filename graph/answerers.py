@@ -116,7 +116,7 @@ def take_items(text: str, *, final: bool) -> tuple[list[Claim | Lack], str]:
 
 def _item(value: Mapping[str, Any]) -> Claim | Lack | None:
     try:
-        if "missing" in value:
+        if value.get("missing") and not value.get("quote"):
             kind = value["missing"] if value["missing"] in get_args(MissingKind) else "fact"
             return Lack(kind=kind, about=value["about"])
         return Claim(quote=value["quote"])

@@ -26,7 +26,7 @@ from graph.sufficiency import WIDER, WordSufficiency
 from graph.terms import content_terms
 from graph.texts import say
 from graph.types import CONSTRAINED_LABEL, ConstrainedAnswer, Missing, Notice, Span, Verdict
-from graph.units import Unit, quotable
+from graph.units import Unit, bullet, quotable
 
 _Outcome = Literal["answered", "partial", "insufficient"]
 
@@ -154,10 +154,14 @@ class _Reply:
         )
         if quote is None or not content_terms(claim.quote):
             return
-        for unit in [u for u in self._unsaid if u.start < quote.end and quote.start < u.end]:
+        quoted = [u for u in self._unsaid if u.start < quote.end and quote.start < u.end]
+        tables = {u.block for u in quoted if u.kind == "row"} - {u.block for u in self._shown}
+        heads = {u.block: u for u in reversed(self._unsaid) if u.block in tables}  # a row says little without its names
+        for unit in sorted({*quoted, *heads.values()}, key=lambda u: u.start):
             self._show(self._gap(unit) + as_markdown(self._selection, unit))
             self._shown.append(unit)
-        self._unsaid = [u for u in self._unsaid if u.end <= quote.start or quote.end <= u.start]
+        said = set(self._shown)
+        self._unsaid = [u for u in self._unsaid if u not in said]
 
     def _gap(self, unit: Unit) -> str:
         """Return what parts a sentence from the one shown before: a blank only where it follows it in the selection."""
@@ -189,8 +193,8 @@ class _Reply:
 
 
 def as_markdown(selection: str, unit: Unit) -> str:
-    """Return what shows a unit of a selection as it stands there: code as a block, cells of a row apart."""
+    """Return what shows a unit of a selection as it stands there: code as a block, cells apart, items with a bullet."""
     text = selection[unit.start : unit.end]
     if unit.kind == "code":
         return as_code(text)
-    return as_text(" · ".join(cell.strip() for cell in text.split("\t") if cell.strip()))
+    return bullet(selection, unit) + as_text(" · ".join(cell.strip() for cell in text.split("\t") if cell.strip()))

@@ -9,6 +9,7 @@ from graph.condense import condense
 from graph.markdown import as_code, as_text
 from graph.ports import Claim, Finish, Lack, Piece
 from graph.sentences import Asked, ask, chances, gives, worth_saying
+from graph.sufficiency import parts
 from graph.terms import content_terms, tongues, words
 from graph.types import Exchange, Passage
 from graph.units import Unit, is_item, quotable, split_units
@@ -19,7 +20,8 @@ MOST_SENTENCES = 3
 """Sentences chosen from one text; a reader skims three, and more dilute the answer."""
 
 _LISTED = 8
-"""Items of a selection taken behind a sentence that ends in a colon; `_CITATIONS` ends the lists of passages."""
+"""Items taken behind a sentence that ends in a colon, and how long a list may be that one of its items brings along;
+`_CITATIONS` ends the lists of passages."""
 
 _CITATIONS = 5
 """Markers in an answer at most; a list is cut there, and says so."""
@@ -108,14 +110,16 @@ class ExtractiveSelectionAnswerer:
     async def claims(
         self, question: str, selection: str, earlier: Sequence[Exchange]
     ) -> AsyncGenerator[Claim | Lack | Finish, None]:
-        """Yield each chosen sentence; of a question without content words, the opening ones."""
-        asked = ask(condense(question, earlier), [selection])
+        """Yield the sentences chosen for each part of the question, in order; of one without words, the first."""
         found = quotable(selection)
-        if not asked.terms:
-            chosen = found[:MOST_SENTENCES]
-        else:
-            chosen = _answering(selection, found, asked) if asked.weight else []
-        for unit in chosen:
+        chosen: set[Unit] = set()
+        for part in parts(condense(question, earlier)):
+            asked = ask(part, [selection])
+            if not asked.terms:
+                chosen.update(found[:MOST_SENTENCES])
+            elif asked.weight:
+                chosen.update(_answering(selection, found, asked))
+        for unit in sorted(chosen, key=lambda u: u.start):
             yield Claim(quote=selection[unit.start : unit.end])
         yield Finish(finish="stop")
 
@@ -154,28 +158,38 @@ def _sayable(text: str) -> list[Unit]:
 def _answering(text: str, found: Sequence[Unit], asked: Asked) -> list[Unit]:
     """Return the units of `text` that answer, in its order, with what they cannot be read without."""
     sentences = [text[u.start : u.end] for u in found]
-    covered = [asked.covered(sentence) for sentence in sentences]
+    read = [f"{_header(text, u)} {s}" if _is_below(text, u) else s for u, s in zip(found, sentences, strict=True)]
+    covered = [asked.covered(sentence) for sentence in read]
     chosen = (
-        _chosen(text, found, sentences, covered, asked) if any(covered) else list(range(len(found)))[:MOST_SENTENCES]
+        _chosen(found, sentences, read, covered, asked) if any(covered) else list(range(len(found)))[:MOST_SENTENCES]
     )
     if asked.kind in {"steps", "code"}:
         chosen += _shown(found, sentences, asked)
     kept = {*chosen, *(j for i in chosen for j in _before(text, found, i))}
-    kept |= {j for i in kept for j in _behind(text, found, i, covered)}
+    lists = {i: _behind(text, found, i, covered) for i in kept}
+    kept |= {j for i, listed in lists.items() for j in listed[:_LISTED] if i in chosen or len(listed) <= _LISTED}
     if asked.kind == "list" and not any(found[i].kind == "row" or is_item(text, found[i]) for i in kept):
         kept |= {j for i in kept for j in _enumerated(text, found, i)}
+    # A row that only its column names connect with the question answers as well as any other of its table.
+    rows = [i for i in kept if found[i].kind == "row" and (asked.kind == "list" or not asked.covered(sentences[i]))]
+    kept |= {j for i in rows for j in _rows_alike(found, covered, i)[:_LISTED]}
     kept |= {i + 1 for i in chosen if _is_answered_next(text, found, i, asked)}
     return [found[i] for i in sorted(kept)]
 
 
+def _is_below(text: str, unit: Unit) -> bool:
+    """Tell whether a unit is a row that has the first row of its table above it."""
+    return unit.kind == "row" and text[unit.start : unit.end] != _header(text, unit)
+
+
 def _chosen(
-    text: str, found: Sequence[Unit], sentences: Sequence[str], covered: Sequence[float], asked: Asked
+    found: Sequence[Unit], sentences: Sequence[str], read: Sequence[str], covered: Sequence[float], asked: Asked
 ) -> list[int]:
     """Return the sentences that make the best answer; of rows and of lead-ins only those that come near the best."""
-    read = [f"{_header(text, u)} {s}" if u.kind == "row" else s for u, s in zip(found, sentences, strict=True)]
     chance = chances(asked, read)
     chosen = worth_saying(chance, [len(words(sentence)) or 1 for sentence in sentences], MOST_SENTENCES)
     near = [i for i in chosen if covered[i] >= _ALIKE * _rival(found, sentences, covered, i)]
+    near = [i for i in near if covered[i]] or near  # what shares no word with the question reads as a mistake
     told = [i for i in near if gives(asked, sentences[i]) > 0 or _in_its_paragraph(found, covered, i)]
     return [i for i in told if not _POINTS_ELSEWHERE.match(sentences[i])] or near
 
@@ -194,6 +208,12 @@ def _rival(found: Sequence[Unit], sentences: Sequence[str], covered: Sequence[fl
 
 def _best_row(found: Sequence[Unit], covered: Sequence[float], at: int) -> float:
     return max(share for unit, share in zip(found, covered, strict=True) if unit.block == found[at].block)
+
+
+def _rows_alike(found: Sequence[Unit], covered: Sequence[float], at: int) -> list[int]:
+    """Return the rows of the table of the row at `at` that come near its best one."""
+    least = _ALIKE * _best_row(found, covered, at)
+    return [i for i, u in enumerate(found) if u.block == found[at].block and u.kind == "row" and covered[i] >= least]
 
 
 def _shown(found: Sequence[Unit], sentences: Sequence[str], asked: Asked) -> list[int]:
@@ -225,9 +245,9 @@ def _behind(text: str, found: Sequence[Unit], at: int, covered: Sequence[float])
     """
     if not text[: found[at].end].endswith(":") or at + 1 == len(found):
         return []
-    following = [i for i in range(at + 1, len(found)) if found[i].block == found[at + 1].block]
-    near = [i for i in following if found[i].kind != "row" or covered[i] >= _ALIKE * _best_row(found, covered, i)]
-    return near[:_LISTED]
+    if found[at + 1].kind == "row":
+        return _rows_alike(found, covered, at + 1)
+    return [i for i in range(at + 1, len(found)) if found[i].block == found[at + 1].block]
 
 
 def _enumerated(text: str, found: Sequence[Unit], at: int) -> list[int]:

@@ -23,6 +23,9 @@ _LEAST_SHARED = 4
 _SHARED = 0.66
 """Letters that two forms of a word share from the beginning: so many, and this share of the longer one."""
 
+_FAR = 32
+"""Sentences to either side that are looked at: what stands farther away weighs less than 0.03."""
+
 _PLACE = re.compile(
     r"[\w.-]+/[\w./-]+|\b(?:located|lies|situated|border(?:s|ed)?|northern|southern|eastern|western|based in"
     r"|found in|held in|takes place|folder|directory|file|liegt|befindet|ordner|verzeichnis|datei)\b",
@@ -118,7 +121,8 @@ def features(asked: Asked, sentences: Sequence[str]) -> list[tuple[float, ...]]:
 
 
 def _beside(covered: Sequence[float], at: int) -> float:
-    return max((share / (1 + abs(i - at)) for i, share in enumerate(covered) if i != at), default=0.0)
+    near = range(max(0, at - _FAR), min(len(covered), at + _FAR + 1))
+    return max((covered[i] / (1 + abs(i - at)) for i in near if i != at), default=0.0)
 
 
 def worth_saying(chance: Sequence[float], length: Sequence[int], most: int) -> list[int]:

@@ -77,7 +77,16 @@ def quotable(text: str) -> list[Unit]:
 
 def is_item(text: str, unit: Unit) -> bool:
     """Tell whether the unit opens a list item, that is, stands right behind a bullet."""
-    return _BULLET.fullmatch(text, text.rfind("\n", 0, unit.start) + 1, unit.start) is not None
+    return bool(bullet(text, unit))
+
+
+def bullet(text: str, unit: Unit) -> str:
+    """Return the bullet that the unit stands right behind, as Markdown writes it: its number, or `- `; else nothing."""
+    found = _BULLET.fullmatch(text, text.rfind("\n", 0, unit.start) + 1, unit.start)
+    if found is None:
+        return ""
+    sign = found[0].strip()
+    return f"{sign} " if sign[0].isdecimal() else "- "
 
 
 def _lines(text: str) -> list[tuple[int, int]]:

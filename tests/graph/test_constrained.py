@@ -242,10 +242,45 @@ async def test_code_of_the_selection_is_shown_as_code_and_whole() -> None:
     assert answer.text == f"{LABEL}```\n{code}\n```\n\nThen wait."
 
 
-async def test_a_row_of_the_selection_has_its_cells_apart() -> None:
+async def test_a_row_of_the_selection_has_its_cells_apart_below_the_first_row_of_its_table() -> None:
     text = "Plan\tUsers\tPrice\nTeam\t10\t$9 [a](b)\nSolo\t1\t"
     answer, _ = await ask(*quoting("10", "Solo"), question="How many users does Team allow?", text=text)
-    assert answer.text.startswith(f"{LABEL}Team · 10 · $9 [a]\\(b)\n\nSolo · 1\n\n")
+    assert answer.text.startswith(f"{LABEL}Plan · Users · Price\n\nTeam · 10 · $9 [a]\\(b)\n\nSolo · 1\n\n")
+
+
+async def test_items_of_the_selection_keep_their_bullets() -> None:
+    answer, _ = await ask(
+        *quoting("Open it", "Save"), question="How do I save?", text="So:\n1. Open it.\n2) Save.\n* End."
+    )
+    assert answer.text.startswith(f"{LABEL}1. Open it.\n\n2) Save.")
+
+
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [
+        ("What is the price of the Team plan?", "Team · 50 · $12"),
+        ("How many users does the Free plan have?", "Free · 5 · $0"),
+        ("Wie viele Users hat Business?", "Business · 500 · $49"),
+    ],
+)
+async def test_a_cell_of_a_marked_table_is_found_by_the_names_of_its_row_and_column(question: str, shown: str) -> None:
+    table = "Plan\tUsers\tPrice\nFree\t5\t$0\nTeam\t50\t$12\nBusiness\t500\t$49"
+    answer, _ = await ask(
+        node=Constrained(ExtractiveSelectionAnswerer(), WordSufficiency()), question=question, text=table
+    )
+    assert (answer.outcome, answer.text) == ("answered", f"{LABEL}Plan · Users · Price\n\n{shown}")
+
+
+async def test_each_part_of_a_question_gets_its_sentence() -> None:
+    answer, _ = await ask(
+        node=Constrained(ExtractiveSelectionAnswerer(), WordSufficiency()),
+        question="When do access tokens expire? How are threads listed? What is the port?",
+        text="Access tokens expire after 24 hours.\nThreads are listed by date. Webhooks retry 5 times.\n"
+        "The server's port is 8000.",
+    )
+    assert answer.text == (
+        f"{LABEL}Access tokens expire after 24 hours.\n\nThreads are listed by date.\n\nThe server's port is 8000."
+    )
 
 
 async def test_code_cannot_end_its_block() -> None:
