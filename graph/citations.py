@@ -147,6 +147,17 @@ def _best(sentence: str, text: str, found: Sequence[Unit]) -> tuple[float, Span]
     return sum(nearness(best)), Span(start=best.start, end=best.end)
 
 
+_NAMES_COLUMNS = re.compile(r"\|[^\n]*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[-:| \t]*)?(?:\n|$)")
+"""The first row of a table in Markdown, which the line below it makes one."""
+
+_SAYS_NOTHING = re.compile(
+    r"\b(?:passages?|docs|documentation|sources?|excerpts?)\b[^.]{0,40}\b(?:do(?:es)? not|do(?:es)?n['’]t|nothing)\b"
+    r"|\b(?:dokumentation|passagen?|quellen?|abschnitte?n?|textstellen?)\b[^.]{0,80}\b(?:nichts?|keine?[nrms]?)\b",
+    re.IGNORECASE,
+)
+"""Says of the passages, and of nothing else, that they do not answer."""
+
+
 def find_verbatim(words: str, text: str) -> Span | None:
     """Return where `words` stand in `text`, whatever its white space, quotation marks and dashes look like, and whether
     its letters are composed (NFC) or not.
@@ -175,7 +186,7 @@ def statements(text: str, marks: Sequence[tuple[int, int]]) -> list[Statement]:
     """Return the sentences of an answer with the markers that speak for each.
 
     A marker speaks for the sentence it stands in or right behind, and for those before it in the same paragraph
-    that no other marker closes. Code, headings and lead-ins that end in a colon state nothing.
+    that no other marker closes. Code, headings, names of columns and lead-ins that end in a colon state nothing.
     """
     return _statements(text, marks, split_units(text))
 
@@ -193,7 +204,9 @@ def _statements(text: str, marks: Sequence[tuple[int, int]], found: Sequence[Uni
         Statement(begin, unit.end, stated, tuple(markers))
         for unit, markers in zip(found, spoken, strict=True)
         for begin in [_begin(unit, text)]
-        if (stated := _SHOWN.sub("", text[begin : unit.end]).strip()) and _states(unit, stated)
+        if (stated := _SHOWN.sub("", text[begin : unit.end]).strip())
+        and _states(unit, stated)
+        and not _NAMES_COLUMNS.match(text, unit.start)
     ]
 
 
@@ -216,6 +229,8 @@ def unsupported(text: str, marks: Sequence[tuple[int, int]], passages: Sequence[
     stated = _statements(text, marks, units)
     doubted = [(s.start, s.end) for s in stated if _is_doubted(s.text, [passages[n - 1].text for n in s.markers])]
     known = "\n\n".join(f"{p.title}\n{p.heading}\n{p.text}" for p in passages)
+    if len(units) == 1 and not marks and _SAYS_NOTHING.search(text) and not _is_strange(text, known):
+        return ()  # as the model is told to put it
     heads = {(s.start, s.end) for s in stated}
     for unit in units:
         words = text[unit.start : unit.end]

@@ -30,6 +30,28 @@ _CODE = re.compile(r"`([^`\n]+)`")
 
 _ROW = "\t"
 
+_OPPOSITES = tuple(
+    frozenset(group.split())
+    for group in """
+    enabled disabled; enable disable; enables disables; before after; minimum maximum; higher lower; allowed forbidden;
+    allow forbid; allows forbids; required optional; mandatory optional; true false; always never; increases decreases;
+    inside outside; earliest latest; newest oldest; smallest largest; ascending descending; synchronous asynchronous;
+    public private; internal external; on off; at-least at-most; hourly daily weekly monthly yearly; per-second
+    per-minute per-hour per-day per-week per-month per-year; aktiviert deaktiviert; mindestens höchstens; immer nie;
+    stündlich täglich wöchentlich monatlich jährlich; an aus
+    """.split(";")
+)
+"""Words of which a sentence that says one does not mean another; `at-least`, `per-day`, `on` and `an` as `_telling`
+finds them."""
+
+_TELLING = re.compile(
+    r"\b(?:(?P<bound>at (?:least|most))|(?P<rate>per (?:second|minute|hour|day|week|month|year))"
+    r"|(?:is|are|be|turned|switched|ist|sind) (?P<state>on|off|an|aus)(?=\W*$|[.,;:])"
+    r"|(?!(?:on|off|an|aus)\b)(?P<word>\w+))",
+    re.IGNORECASE,
+)
+_SIGNED = re.compile(r"(?<![\w.-])(-?)(\d+(?:[.,]\d+)*)(?![\w-])")
+
 RESTATED = 0.6
 """Share of a sentence's terms in one sentence of the evidence from which it restates that one, if that has not many
 more. In paraphrases further off a "not" on one side only tells nothing: near half of them people found supported."""
@@ -54,6 +76,8 @@ def contradicts(sentence: str, evidence: str) -> bool:
             or strange_code(sentence, evidence)
             or _denies(sentence, nearest) != _denies(nearest, sentence)
             or has_another_unit(sentence, evidence)
+            or opposes(sentence, nearest)
+            or has_another_sign(sentence, evidence)
             or takes_a_number_of_something_else(sentence, evidence)
             or swaps(sentence, nearest)
         )
@@ -82,6 +106,33 @@ def _quantities(text: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for number, unit in quantities(text):
         found.setdefault(number.replace(",", ""), set()).add(unit)
+    return found
+
+
+def opposes(sentence: str, nearest: str) -> bool:
+    """Tell whether `sentence` says a word and `nearest` its opposite (`per second` for `per minute`), neither both."""
+    said, known = _telling(sentence), _telling(nearest)
+    return any(said & group and known & group and not said & known & group for group in _OPPOSITES)
+
+
+@lru_cache(maxsize=2_048)
+def _telling(text: str) -> frozenset[str]:
+    """Return the words of `text`, bounds and rates as one word each, `on` and `off` only where they are a state."""
+    found = (match[match.lastgroup or 0].casefold() for match in _TELLING.finditer(text))
+    return frozenset("-".join(words.split()) for words in found)
+
+
+def has_another_sign(sentence: str, evidence: str) -> bool:
+    """Tell whether a number of `sentence` stands in `evidence` with the other sign only (`-1` for `1`)."""
+    known = _signs(evidence)
+    return any(signs.isdisjoint(known.get(number, signs)) for number, signs in _signs(sentence).items())
+
+
+@lru_cache(maxsize=2_048)
+def _signs(text: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for sign, number in _SIGNED.findall(text):
+        found.setdefault(number, set()).add(sign)
     return found
 
 

@@ -73,11 +73,28 @@ _PERIODS = RHYTHMS | frozenset(
     """night second seconds minute minutes hour hours day days week weeks month months year years decade sekunde
     sekunden minuten stunde stunden tag tage tagen woche wochen monat monate monaten jahr jahre jahren""".split()
 )
-_FREQUENCIES = _PERIODS | {"once", "twice", "times", "einmal", "zweimal", "mal"}
+_FREQUENCIES = _PERIODS | frozenset("once twice times each every einmal zweimal mal jede jeden jeder jedes".split())
 _AMOUNT = re.compile(r"\b(?:an?|one|half an?) (?:second|minute|hour|day|week|month|year)\b", re.IGNORECASE)
 _TIME_WORDS = _PERIODS | MOMENTS | {"every"}
+_OCCASION = re.compile(
+    r"\b(?:(?:at|on|upon|by|until) (?:the (?:beginning|start|end)|(?:each |every |the (?:first|next|last) )?"
+    r"(?:start|startup|boot|shutdown|exit|launch|login|logout|sign-?in|sign-?out|import|install(?:ation)?|build|release"
+    r"|request|demand|midnight|noon|weekends?|(?:mon|tues|wednes|thurs|fri|satur|sun)days?))"
+    r"|whenever|as soon as|beim|um mitternacht|am (?:anfang|ende|\w+tag)|falls|jedes)\b",
+    re.IGNORECASE,
+)
+"""Tells when something happens by what happens then."""
+
+_WITHOUT_DIGITS = re.compile(
+    r"\b(?:forever|(?:for|is|are) free|kostenlos|gratis|umsonst|unbefristet|für immer)\b",
+    re.IGNORECASE,
+)
+"""Tells how much or how long in no number."""
+
 _NUMBER_WORDS = NUMBER_WORDS | frozenset("one no single ein eine eins keine kein".split())
-_CODE = re.compile(r"[(){}=<>$`_/\\]|--?\w")
+_CODE = re.compile(
+    r"[(){}=<>$`_/\\]|--?\w|\b(?:run|type|call|execute|invoke)s? (?!the\b|an?\b|it\b|this\b)\w", re.IGNORECASE
+)
 _FOCUS = re.compile(r"\b(?:how (?:many|much)|wie ?viele?[nr]?)\s+([^\W\d_]+)", re.IGNORECASE)
 _QUESTION_WORDS = frozenset("wann wohin woher wem wen wessen weshalb worin wonach wieviel wieviele".split())
 _NAMES_ITS_KIND = frozenset("what which welche welcher welches welchen welchem".split())
@@ -424,9 +441,10 @@ def _gives(asked: _Question, sentence: Sentence, met: frozenset[str]) -> bool:
         case "period":
             return any(word.casefold() in _FREQUENCIES for word in sentence.words)
         case "number":
-            return bool(_facts(asked, sentence, met)) or _AMOUNT.search(sentence.text) is not None
+            shown = _AMOUNT.search(sentence.text) or _WITHOUT_DIGITS.search(sentence.text)
+            return bool(_facts(asked, sentence, met)) or shown is not None
         case "time":
-            return bool(_facts(asked, sentence, met))
+            return bool(_facts(asked, sentence, met)) or _OCCASION.search(sentence.text) is not None
         case "code":
             return sentence.unit.kind == "code" or _CODE.search(sentence.text) is not None
         case None:

@@ -24,7 +24,8 @@ HOW_MUCH = (
 )
 """How a question for a number begins, as a pattern; English and German."""
 
-_ASKING = re.compile(rf"\b(?:{HOW_MUCH})\b", re.IGNORECASE)
+_ASKING = re.compile(rf"\b(?:{HOW_MUCH}|wann|not|no|nicht|keine?[mnrs]?)\b", re.IGNORECASE)
+"""What only asks, or denies: "What is not shared?" is about what is shared."""
 
 _ENGLISH_WORDS = frozenset(
     """a about after all also am an and any are as at be because been before being between both but by can could did do
@@ -43,7 +44,13 @@ _GERMAN_WORDS = frozenset(
     werden wie wieso wird wo wofür worum wurde zu zum zur zwischen bedeutet heißt erkläre sagt""".split()
 )
 
-STOP_WORDS = _ENGLISH_WORDS | _GERMAN_WORDS
+_CONTRACTED = frozenset(
+    f"{verb}n{sign}t"
+    for verb in "are is was were do does did ca wo have has had should could would must need might".split()
+    for sign in "'’"
+)
+
+STOP_WORDS = _ENGLISH_WORDS | _GERMAN_WORDS | _CONTRACTED
 """Words that carry no meaning of their own, or that only ask."""
 
 _TONGUES = {"en": _ENGLISH_WORDS - _GERMAN_WORDS, "de": _GERMAN_WORDS - _ENGLISH_WORDS}

@@ -256,6 +256,28 @@ def test_a_lead_in_that_says_nothing_new_is_not_marked(head: str) -> None:
     assert unsupported(text, [(1, text.index("[1]"))], [known]) == ()
 
 
+@pytest.mark.parametrize(
+    ("said", "doubted"),
+    [
+        ("The passages do not say which database is used.", False),
+        ("The documentation doesn't mention how exports are encrypted.", False),
+        ("In der Dokumentation steht nichts dazu.", False),
+        ("Exports are not encrypted.", True),
+        ("The passages do not say so, but it is 500.", True),
+        ("The passages do not say so. Exports are encrypted.", True),
+    ],
+)
+def test_that_the_passages_do_not_answer_needs_no_citation(said: str, doubted: bool) -> None:
+    assert bool(unsupported(said, [], [passage(LIMITS)])) == doubted
+
+
+def test_the_names_of_columns_state_nothing() -> None:
+    text = "| Limit | Value |\n|:---|---:|\n| Users | 5 [1] |"
+    known = passage("The limit of users: a value of 5 Users are allowed.")
+    assert [s.text for s in statements(text, [(1, text.index("[1]"))])] == ["| Users | 5 |"]
+    assert unsupported(text, [(1, text.index("[1]"))], [known]) == ()
+
+
 def test_words_are_found_whether_their_letters_are_composed_or_not() -> None:
     decomposed = "Die Gro\u0308\u00dfe der u\u0308brigen ist frei."
     composed = "Die Größe der übrigen ist frei."

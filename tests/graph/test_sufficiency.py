@@ -51,6 +51,13 @@ ANSWERED = [
     ),
     ("How often is a token shown?", "A token is shown once. Only its hash is stored.", "A token is shown once."),
     ("How long does a session last?", "A session lasts an hour.", "A session lasts an hour."),
+    ("When does the backup run?", "The backup runs at midnight. It takes an hour.", "The backup runs at midnight."),
+    ("When is the config read?", "The config is read at startup.", "The config is read at startup."),
+    ("When is the log emptied?", "The log is emptied on Sundays.", "The log is emptied on Sundays."),
+    ("How often is the file read?", "The file is read on each request.", "The file is read on each request."),
+    ("How long do links work?", "Links work forever.", "Links work forever."),
+    ("Which command starts the server?", "Run citeside serve to start the server.", "Run citeside serve to start"),
+    ("Wann wird die Konfiguration gelesen?", "Die Konfiguration wird beim Start gelesen.", "Die Konfiguration wird"),
     ("Wie viele Seiten fasst ein Notizbuch?", GERMAN, "Notizbücher fassen höchstens 15 Seiten."),
     ("Was ist eine Sitzung?", GERMAN, "Eine Sitzung ist der Browser eines Lesers."),
     ("Nach wie vielen Tagen endet eine Sitzung?", GERMAN, "Sie endet nach 30 Tagen."),
@@ -149,6 +156,12 @@ async def test_what_is_missing_is_said_to_be_unmentioned_only_when_it_is() -> No
     assert [m.why for m in said.missing] == [
         "The selected text mentions “notebooks are shared”, but does not give a number."
     ]
+
+
+async def test_what_is_said_to_be_missing_is_no_word_that_asks_or_denies() -> None:
+    text = "The cache isn't shared between workers. Sessions are stored in Postgres."
+    verdict = await WordSufficiency().assess("What is not copied between workers?", text, locale="en")
+    assert "“copied”" in verdict.missing[0].what
 
 
 async def test_what_is_missing_never_states_what_was_cut_out() -> None:

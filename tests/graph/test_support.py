@@ -21,6 +21,31 @@ CHANGED = {
         "Exports are not encrypted.",
         "Exports are encrypted at rest.",
     ),
+    "another rate": (
+        "Clients may send at most 1,000 requests per minute.",
+        "Clients may send at most 1,000 requests per second.",
+        "Clients may send at most 1,000 requests per minute. Others have to wait.",
+    ),
+    "the other bound": (
+        "Send at most 1,000 requests.",
+        "Send at least 1,000 requests.",
+        "Send at most 1,000 requests in a row.",
+    ),
+    "an opposite": (
+        "Telemetry is disabled by default.",
+        "Telemetry is enabled by default.",
+        "Telemetry is disabled by default.",
+    ),
+    "off for on": (
+        "Telemetry is turned off.",
+        "Telemetry is turned on.",
+        "By default telemetry is turned off.",
+    ),
+    "another sign": (
+        "The default timeout is -1.",
+        "The default timeout is 1.",
+        "The default timeout is -1 everywhere.",
+    ),
     "a denial dropped": (
         "The plugin does not support Node 16.",
         "The plugin supports Node 16.",
@@ -221,6 +246,18 @@ def test_a_number_that_the_evidence_lacks_is_always_marked(sentence: str, eviden
         "two facts of one subject": (
             "The free plan has 10 projects.",
             "The free plan has 5 users and 10 projects.",
+        ),
+        "both of two opposites": (
+            "Turn it off before the upgrade and on after it.",
+            "Turn it off before the upgrade, and turn it on after it.",
+        ),
+        "a range": (
+            "Keep 5-10 of them.",
+            "Keep 5 to 10 of them, 5-10 in all.",
+        ),
+        "a denial drawn together": (
+            "Exports aren't encrypted.",
+            "Exports are not encrypted.",
         ),
         "told in the passive": (
             "Bertram was introduced by Anna.",
