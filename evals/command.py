@@ -272,7 +272,7 @@ def _external(args: argparse.Namespace) -> int:
         figures = asyncio.run(measure_all(args.data, _say))
         print(_figures(figures))
         missed = [f"{f.set} {f.metric}" for f in figures if f.goal is not None and f.value < f.goal]
-        print(f"\n{len(missed)} goals missed: {', '.join(missed)}." if missed else "\nAll goals reached.")
+        print(f"\nGoals missed: {', '.join(missed)}." if missed else "\nAll goals reached.")
         if args.docs:
             from evals.page import rewrite_figures
 

@@ -17,6 +17,15 @@ _NOT_FOR_A_REPOSITORY = (
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), "[id]"),
     (re.compile(r"(?<![\w/])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Za-z])[\w+/-]{24,}={0,2}(?![\w/])"), "[key]"),
     (re.compile(r"(?<![\d.])(?!\d{4}-\d\d-\d\d)\+?\d[\d ()/-]{7,}\d(?!\.?\d)"), "[number]"),
+    (re.compile(r"(?<![\d.])(?!127\.|0\.0\.0\.0)\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"), "[address]"),
+    (
+        re.compile(
+            r"(\b[\w-]*(?:token|secret|passwor[dt]|passwd|pwd|(?:api|access)[_-]?key)\b[\"']?"
+            r"(?:\s*[:=]\s*|\s+(?:is|ist)\s+(?=\S*\d)))(?!\[)[^\s&\"'<>]+",
+            re.IGNORECASE,
+        ),
+        r"\1[secret]",
+    ),
 )
 """What a deployment may keep and a file of cases may not: whatever looks like an id, a token or a long number."""
 
@@ -41,7 +50,8 @@ async def case_of_turn(settings: Settings, turn_id: str) -> str:
     if turn is None:
         raise CitesideError(f"There is no turn {turn_id} that has ended in this database")
     case = case_of(turn, wanted)
-    return json.dumps({"suite": case.suite, **case.model_dump(exclude_defaults=True)}, ensure_ascii=False)
+    told = {"suite": case.suite, "site": case.site, **case.model_dump(exclude_defaults=True)}
+    return json.dumps(told, ensure_ascii=False)
 
 
 def case_of(turn: ReportedTurn, turn_id: UUID) -> Case:

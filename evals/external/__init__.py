@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from evals.external.shapes import SHAPES
 from graph.errors import CitesideError
 
 Tell = Callable[[str], None]
@@ -32,9 +35,11 @@ class DataUnusable(CitesideError):
 
 
 def rows(folder: Path, name: str) -> list[dict[str, Any]]:
-    """Return the objects of a JSON-lines file. Raises DataUnusable, naming file and line."""
+    """Return the objects of a JSON-lines file. Raises DataUnusable, naming file, line and field."""
     file = folder / name
+    shape = SHAPES.get(name)
     found: list[dict[str, Any]] = []
+    number = 0
     try:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -42,9 +47,15 @@ def rows(folder: Path, name: str) -> list[dict[str, Any]]:
                     row = json.loads(line)
                     if not isinstance(row, dict):
                         raise DataUnusable(f"{file}, line {number}: an object is wanted, not {type(row).__name__}")
+                    if shape:
+                        shape.validate_python(row)
                     found.append(row)
     except FileNotFoundError:
         raise DataUnusable(f"{file} is missing; --data wants the folder that holds it") from None
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, wrong["loc"]))
+        raise DataUnusable(f"{file}, line {number}: {where}: {wrong['msg']}") from None
     except (ValueError, OSError) as error:
-        raise DataUnusable(f"{file}, line {len(found) + 1}: {error}") from error
+        raise DataUnusable(f"{file}, line {number + 1}: {error}") from error
     return found

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evals.external import DataUnusable, Figure, Tell, rows
+from evals.external import Figure, Tell, rows
 from evals.external.binary import auroc, balanced_accuracy
 from graph.condense import condense
 from graph.sufficiency import WordSufficiency, answers
@@ -32,12 +32,8 @@ class Case(NamedTuple):
 
 
 def cases(folder: Path, name: str) -> list[Case]:
-    """Return the cases of one of `SETS`. Raises DataUnusable, naming the file and what it lacks."""
-    file = f"{name}.jsonl"
-    try:
-        return [_case(name, row) for row in rows(folder, file)]
-    except (KeyError, TypeError) as error:
-        raise DataUnusable(f"{folder / file}: a row lacks what a case of {name} has: {error}") from error
+    """Return the cases of one of `SETS`. Raises DataUnusable."""
+    return [_case(name, row) for row in rows(folder, f"{name}.jsonl")]
 
 
 def _case(name: str, row: dict[str, Any]) -> Case:
@@ -46,7 +42,7 @@ def _case(name: str, row: dict[str, Any]) -> Case:
         text = "\n\n".join(row["contexts"])
         return Case(row["id"], row["id"], condense(row["question"], history), text, row["label"] == "ANSWERABLE")
     group = row["article"] if name == "sufficiency_squad2" else row["title"]
-    return Case(row["id"], group, row["question"], row["context"], bool(row["answerable"]))
+    return Case(row["id"], group, row["question"], row["context"], row["answerable"])
 
 
 def _exchanges(history: Sequence[dict[str, str]]) -> list[Exchange]:

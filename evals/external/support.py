@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evals.external import DataUnusable, Figure, Tell, rows
+from evals.external import Figure, Tell, rows
 from evals.external.binary import auroc, balanced_accuracy
 from graph.support import is_doubted, support
 
@@ -29,21 +29,12 @@ class Judged:
 
 
 def judged(folder: Path) -> list[Judged]:
-    """Return the judged claims of a folder. Raises DataUnusable, naming row and field."""
+    """Return the judged claims of a folder. Raises DataUnusable."""
     labels = {"supported": True, "unsupported": False, "partial": None}
-    found: list[Judged] = []
-    for number, row in enumerate(rows(folder, FILE), 1):
-        for field in ("id", "source", "claim", "passage"):
-            if not isinstance(row.get(field), str):
-                raise DataUnusable(f"{folder / FILE}, row {number}: {field!r} must be a text")
-        if row.get("label") not in labels:
-            raise DataUnusable(f"{folder / FILE}, row {number}: 'label' must be one of {', '.join(labels)}")
-        found.append(
-            Judged(
-                row["id"], row["source"], row.get("question"), row["claim"], row["passage"], labels[str(row["label"])]
-            )
-        )
-    return found
+    return [
+        Judged(r["id"], r["source"], r.get("question"), r["claim"], r["passage"], labels[r["label"]])
+        for r in rows(folder, FILE)
+    ]
 
 
 def run_rows(folder: Path) -> list[dict[str, Any]]:

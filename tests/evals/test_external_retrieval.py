@@ -56,7 +56,8 @@ def folder(tmp_path: Path) -> Path:
     ]
     address = "https://docs.claude.com/en/winding"
     pieces = [{"chunk": f"{address}#how", "page": address, "heading": "How", "text": "How\n\nWind the clock at noon."}]
-    asked = [{"qid": "clock-1", "query": "When is the clock wound?", "gold_pages": [address]}]
+    question = {"qid": "clock-1", "query": "When is the clock wound?", "gold_pages": [address]}
+    asked = [question | {"reference_answer": "At noon."}]
     _write(tmp_path, "docs_retrieval.pages.jsonl", pages)
     _write(tmp_path, "docs_retrieval.queries.jsonl", issues)
     _write(tmp_path, "docs_qa_anthropic.chunks.jsonl", pieces)

@@ -72,7 +72,7 @@ def folder(tmp_path: Path) -> Path:
             ],
             clap: [
                 {"id": c["id"], "title": c["group"], "question": c["question"], "context": c["text"],
-                 "answerable": c["answered"]} for c in context
+                 "answerable": c["answered"], "answers": []} for c in context
             ],
             mtrag: [
                 {"id": c["id"], "question": "And how many visitors?", "contexts": [c["text"], "Whales sing."],
@@ -110,7 +110,7 @@ def test_a_follow_up_is_read_with_the_question_before_it(folder: Path) -> None:
 
 def test_a_row_without_its_fields_is_named(tmp_path: Path) -> None:
     write(tmp_path, {"sufficiency_squad2": [{"id": "1", "question": "Who?"}]})
-    with pytest.raises(DataUnusable, match=r"sufficiency_squad2\.jsonl: a row lacks .*'article'"):
+    with pytest.raises(DataUnusable, match=r"sufficiency_squad2\.jsonl, line 1: article: Field required"):
         cases(tmp_path, "sufficiency_squad2")
 
 

@@ -102,7 +102,11 @@ def test_a_run_has_a_row_for_each_claim_partly_supported_ones_too(data: Path) ->
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"label": "maybe"}, "row 2: 'label'"), ({"claim": None}, "row 2: 'claim'"), ({"passage": 3}, "row 2: 'passage'")],
+    [
+        ({"label": "maybe"}, "line 2: label: "),
+        ({"claim": None}, "line 2: claim: "),
+        ({"passage": 3}, "line 2: passage: "),
+    ],
 )
 def test_a_row_that_is_not_what_it_should_be_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, object], named: str

@@ -26,6 +26,11 @@ SECRET = "I am jo.doe+x@example.co.uk, my key is sk-proj-abcdefgh12345678, id 01
         "a web token": (".".join(("eyJhbGciOiJIUzI1NiJ9", "eyJzdWIiOiIxIn0", "x-y_z")), "[key]"),
         "a number to call": ("Call +49 (0)30 1234567.", "Call [phone]."),
         "a long number": ("My order is 12345678901.", "My order is [number]."),
+        "a machine": ("It runs on 10.1.2.3.", "It runs on [address]."),
+        "a setting": ("API_KEY=abcd-efgh fails", "API_KEY=[secret] fails"),
+        "a parameter": ("https://x.example/a?token=abc1&b=1", "https://x.example/a?token=[secret]&b=1"),
+        "a password said": ("Passwort ist hunter2", "Passwort ist [secret]"),
+        "a token that is spoken of": ("The token is shown once.", "The token is shown once."),
         "nothing of the kind": (
             "Does `CITESIDE_DATA_DIR=/var/lib/citeside` need 10,000 pages on 127.0.0.1:8000 since 2026-11-28?",
             "Does `CITESIDE_DATA_DIR=/var/lib/citeside` need 10,000 pages on 127.0.0.1:8000 since 2026-11-28?",

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from evals.command import Eval
-from evals.external import DataUnusable, Figure, Tell, subjects
+from evals.external import DataUnusable, Figure, Tell, rows, subjects
 from evals.external.subjects import Runs, Subject
 from server.settings import Settings
 
@@ -47,6 +47,8 @@ def test_figures_stand_beside_baseline_and_goal(
         ["set", "metric", "measured", "baseline", "goal", "cases"],
         ["squad2", "AUROC", "0.7000", "0.6300", "0.6500", "300", "reached"],
         ["squad2", "F1", "0.5000", "0.6000", "300", "missed"],
+        [],
+        ["Goals", "missed:", "squad2", "F1."],
     ]
 
 
@@ -59,3 +61,40 @@ def test_run_files_are_written_for_other_scripts(plain_settings: Settings, tmp_p
 def test_a_missing_folder_is_told(plain_settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(DataUnusable, match="There is no folder"):
         run(plain_settings, "--data", str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "told"),
+    [
+        ("docs_retrieval.queries", {"qid": "1"}, "site: Field required"),
+        (
+            "docs_retrieval.pages",
+            {"site": "a", "page": "b", "title": "c", "sections": [{}]},
+            "sections.0.anchor: Field",
+        ),
+        ("sufficiency_clapnq", {"answerable": "false"}, "answerable: Input should be a valid boolean"),
+        ("sufficiency_mtragun", {"label": "ANSWERABEL"}, "label: Input should be 'ANSWERABLE' or 'PARTIAL'"),
+        ("grounding", {"claim": 7}, "claim: Input should be a valid string"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_named_with_its_field(
+    tmp_path: Path, name: str, line: dict[str, object], told: str
+) -> None:
+    texts = dict.fromkeys(("id", "title", "question", "context", "source", "passage"), "x")
+    known = {"answers": [], "history": [], "contexts": [], "label": "supported"}
+    (tmp_path / f"{name}.jsonl").write_text("\n" + json.dumps(texts | known | line if "site" not in line else line))
+    with pytest.raises(DataUnusable, match=rf"{name}\.jsonl, line 2: {told}"):
+        rows(tmp_path, f"{name}.jsonl")
+
+
+@pytest.mark.anyio
+async def test_all_files_are_looked_at_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = subjects.SUBJECTS[0]
+    monkeypatch.setattr(subjects, "SUBJECTS", (first, Subject("made_up", _runs, ("grounding.jsonl",))))
+    (tmp_path / "grounding.jsonl").write_text("{}")
+    measured: list[str] = []
+    with pytest.raises(DataUnusable, match=r"grounding\.jsonl, line 1"):
+        await subjects.measure_all(tmp_path, measured.append)
+    assert measured == []
