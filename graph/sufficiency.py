@@ -43,6 +43,7 @@ _PARTS = re.compile(
     r"(?:how|what|when|where|which|who|whom|whose|why|wie|wie\w+|was|wann|wo\w*|welche\w*|wer|wem|wen|warum)\b)",
     re.IGNORECASE,
 )
+_IDENTIFIER = re.compile(r"(?<![\w/-])(?:/[\w{}./-]*\w|--\w[\w-]*|[^\W_]+(?:_[^\W_]+)+)")
 _DEFINING = (
     r"(?:\w{0,2}\W+(?:[^\s.;]+\s+){0,3}?(?:is|are|means?|refers?|stands?|describes?|lets?|allows?|provides?|ist|sind"
     r"|bedeutet|heißt|steht)\b|\w{0,2}[`'\"”)]*\s*[:\t–—])"
@@ -77,7 +78,8 @@ class WordSufficiency:
         explained = defined_in(question)
         best = _definition(explained, sentences) if explained else measured.best
         likely = probability >= self.sufficient and measured.share >= _MOST
-        if (likely or _says_all(measured)) and not measured.features.absent and best:
+        is_there = not measured.features.absent and not _strange_identifiers(question, sentences)
+        if (likely or _says_all(measured)) and is_there and best:
             return Verdict(verdict="sufficient", used=_spans(best))
         missing = (_lack(question, measured, locale),)
         if probability >= self.partial and not measured.features.absent and measured.best:
@@ -117,6 +119,15 @@ def _says_all(measured: Measured) -> bool:
     """Tell whether a place holds all of the question's words with nothing against it, however long its sentences."""
     f = measured.features
     return measured.share == 1 and f.counted >= 0 and not (f.name_elsewhere or f.other_number or f.conflict or f.denied)
+
+
+def _strange_identifiers(question: str, sentences: Sequence[Sentence]) -> list[str]:
+    """Return the settings, options and paths of a question that stand nowhere as they are, whatever of them does."""
+    return [
+        name
+        for name in _IDENTIFIER.findall(question)
+        if not any(re.search(rf"(?<![\w/-]){re.escape(name)}(?![\w/-])", s.text, re.IGNORECASE) for s in sentences)
+    ]
 
 
 def _definition(what: str, sentences: Sequence[Sentence]) -> list[Unit]:

@@ -73,14 +73,14 @@ _PERIODS = RHYTHMS | frozenset(
     """night second seconds minute minutes hour hours day days week weeks month months year years decade sekunde
     sekunden minuten stunde stunden tag tage tagen woche wochen monat monate monaten jahr jahre jahren""".split()
 )
-_FREQUENCIES = _PERIODS | frozenset("once twice times each every einmal zweimal mal jede jeden jeder jedes".split())
+_FREQUENCIES = _PERIODS | {"once", "twice", "times", "einmal", "zweimal", "mal", "nacht"}
 _AMOUNT = re.compile(r"\b(?:an?|one|half an?) (?:second|minute|hour|day|week|month|year)\b", re.IGNORECASE)
 _TIME_WORDS = _PERIODS | MOMENTS | {"every"}
 _OCCASION = re.compile(
     r"\b(?:(?:at|on|upon|by|until) (?:the (?:beginning|start|end)|(?:each |every |the (?:first|next|last) )?"
     r"(?:start|startup|boot|shutdown|exit|launch|login|logout|sign-?in|sign-?out|import|install(?:ation)?|build|release"
     r"|request|demand|midnight|noon|weekends?|(?:mon|tues|wednes|thurs|fri|satur|sun)days?))"
-    r"|whenever|as soon as|beim|um mitternacht|am (?:anfang|ende|\w+tag)|falls|jedes)\b",
+    r"|whenever|as soon as|beim|um mitternacht|am (?:anfang|ende|\w+tag)|falls)\b",
     re.IGNORECASE,
 )
 """Tells when something happens by what happens then."""
@@ -439,7 +439,8 @@ def _gives(asked: _Question, sentence: Sentence, met: frozenset[str]) -> bool:
     """Tell whether a sentence may hold the fact asked for; only what shows on the surface is refused."""
     match asked.shows:
         case "period":
-            return any(word.casefold() in _FREQUENCIES for word in sentence.words)
+            told = _OCCASION.search(sentence.text)
+            return told is not None or any(word.casefold() in _FREQUENCIES for word in sentence.words)
         case "number":
             shown = _AMOUNT.search(sentence.text) or _WITHOUT_DIGITS.search(sentence.text)
             return bool(_facts(asked, sentence, met)) or shown is not None

@@ -158,6 +158,24 @@ async def test_what_is_missing_is_said_to_be_unmentioned_only_when_it_is() -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("question", "verdict"),
+    [
+        ("What is the default of NOTES_MODEL_NAME?", "sufficient"),
+        ("What is the default of NOTES_MODEL_TIMEOUT?", "other"),
+        ("What is the purpose of DELETE /notes/me?", "other"),
+        ("What is the purpose of DELETE /notes/{id}?", "sufficient"),
+    ],
+)
+async def test_a_setting_or_a_path_has_to_stand_in_the_text_as_it_is(question: str, verdict: str) -> None:
+    text = (
+        "Setting\tDefault\nNOTES_MODEL_NAME\tsmall\nNOTES_TIMEOUT\t20\n\n"
+        "Path\tPurpose\nGET /notes/me/export\tAll notes\nDELETE /notes/{id}\tDelete a note"
+    )
+    told, _ = await judge(question, text)
+    assert (told == "sufficient") == (verdict == "sufficient")
+
+
 async def test_what_is_said_to_be_missing_is_no_word_that_asks_or_denies() -> None:
     text = "The cache isn't shared between workers. Sessions are stored in Postgres."
     verdict = await WordSufficiency().assess("What is not copied between workers?", text, locale="en")
