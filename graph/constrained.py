@@ -6,6 +6,7 @@ an answerer says, only whole sentences of the selection are shown behind the lab
 what it finds missing is worded by `graph.missing`, which has no field for a fact.
 """
 
+from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal
@@ -155,8 +156,9 @@ class _Reply:
         if quote is None or not content_terms(claim.quote):
             return
         quoted = [u for u in self._unsaid if u.start < quote.end and quote.start < u.end]
-        tables = {u.block for u in quoted if u.kind == "row"} - {u.block for u in self._shown}
-        heads = {u.block: u for u in reversed(self._unsaid) if u.block in tables}  # a row says little without its names
+        tables = _tables(quoted) - _tables(self._shown)
+        rows = (u for u in reversed(self._unsaid) if u.kind == "row" and u.block in tables)
+        heads = {u.block: u for u in rows}  # a row says little without the names of its columns
         for unit in sorted({*quoted, *heads.values()}, key=lambda u: u.start):
             self._show(self._gap(unit) + as_markdown(self._selection, unit))
             self._shown.append(unit)
@@ -190,6 +192,11 @@ class _Reply:
     def _show(self, text: str) -> None:
         self._text += text
         emit(Delta(text=text), self._runtime)
+
+
+def _tables(units: Iterable[Unit]) -> set[int]:
+    """Return the blocks of which rows are among `units`."""
+    return {unit.block for unit in units if unit.kind == "row"}
 
 
 def as_markdown(selection: str, unit: Unit) -> str:

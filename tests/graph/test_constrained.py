@@ -243,7 +243,7 @@ async def test_code_of_the_selection_is_shown_as_code_and_whole() -> None:
 
 
 async def test_a_row_of_the_selection_has_its_cells_apart_below_the_first_row_of_its_table() -> None:
-    text = "Plan\tUsers\tPrice\nTeam\t10\t$9 [a](b)\nSolo\t1\t"
+    text = "These exist:\nPlan\tUsers\tPrice\nTeam\t10\t$9 [a](b)\nSolo\t1\t"
     answer, _ = await ask(*quoting("10", "Solo"), question="How many users does Team allow?", text=text)
     assert answer.text.startswith(f"{LABEL}Plan · Users · Price\n\nTeam · 10 · $9 [a]\\(b)\n\nSolo · 1\n\n")
 
