@@ -71,9 +71,7 @@ class Eval:
         results = _earlier(args.earlier) if args.earlier else _run(args, settings)
         code = _tell(args, results, before, bounds)
         if client:
-            from evals.experiments import run_experiment
-
-            asyncio.run(run_experiment(results, client))
+            _upload(results, client, args.out)
         return code
 
 
@@ -140,6 +138,20 @@ def _langsmith(settings: "Settings") -> "Client":
     from evals.experiments import open_client
 
     return open_client(settings)
+
+
+def _upload(results: "Results", client: "Client", folder: Path) -> None:
+    from langsmith.utils import LangSmithError
+
+    from evals.experiments import run_experiment
+    from graph.errors import CitesideError
+
+    try:
+        asyncio.run(run_experiment(results, client))
+    except LangSmithError as error:  # its text may hold a part of the key
+        raise CitesideError(
+            f"LangSmith did not take the run ({type(error).__name__}); the results are in {folder}."
+        ) from None
 
 
 def _keep(results: "Results", folder: Path) -> None:

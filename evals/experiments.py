@@ -53,7 +53,11 @@ async def run_experiment(results: Results, client: Client) -> str:
 def _upload(client: Client, dataset: str, results: Results) -> None:
     if not client.has_dataset(dataset_name=dataset):
         made = client.create_dataset(dataset, description="Cases of `citeside eval`, by suite.")
-        client.create_examples(dataset_id=made.id, examples=[_example(row, dataset) for row in results.rows])
+        try:
+            client.create_examples(dataset_id=made.id, examples=[_example(row, dataset) for row in results.rows])
+        except BaseException:
+            client.delete_dataset(dataset_id=made.id)  # else the next run would take it for complete
+            raise
 
 
 def _key(row: Row) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from langsmith.utils import LangSmithConnectionError
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
@@ -262,12 +263,12 @@ def test_what_was_measured_is_kept_when_the_upload_fails(
     plain_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fails(results: Results, client: object) -> None:
-        raise CitesideError("LangSmith is away")
+        raise LangSmithConnectionError("refused, with the key lsv2_secret")
 
     monkeypatch.setattr("evals.experiments.run_experiment", fails)
     keyed = plain_settings.model_copy(update={"langsmith_api_key": SecretStr("key")})
     given = words("--suite", "support", "--limit", "5", "--synthetic-only", "--langsmith", "--out", str(tmp_path))
-    with pytest.raises(CitesideError, match="LangSmith is away"):
+    with pytest.raises(CitesideError, match=r"LangSmith did not take the run \(LangSmithConnectionError\)"):
         Eval().run(given, keyed)
     assert len(Results.model_validate_json((tmp_path / "results.json").read_text()).rows) == 5
 
