@@ -104,6 +104,7 @@ def test_a_citation_is_highlighted_in_the_site_which_stays(chatkit: ChatKit) -> 
 def test_the_element_follows_the_colours_of_the_site_and_keeps_its_other_options(chatkit: ChatKit) -> None:
     page = chatkit.panel.page
     chatkit.open()
+    page.wait_for_function("document.querySelector('openai-chatkit').options.disclaimer")  # as /config has come
     before = chatkit.options()
     assert (before["theme"], before["locale"]) == ({"colorScheme": "light"}, "nl")
     assert before["api"] == {"url": f"{chatkit.panel.stack.api}/chatkit", "domainKey": "localhost"}
