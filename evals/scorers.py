@@ -80,7 +80,6 @@ def _row(
     asked = (told, *turns)
     is_adversary = isinstance(case, InjectionCase) and case.behaviour is not None
     fell_back = not is_adversary and any(n.code == "model_unavailable" for t in asked for n in t.message.notices)
-    counted = [t.message.tokens for t in asked if t.message.tokens is not None]
     common: dict[str, object] = {
         "suite": case.suite,
         "case": case.id,
@@ -96,9 +95,15 @@ def _row(
         "model": message.model,
         "fell_back": fell_back,
         "failed": (*failed, _FELL_BACK) if fell_back else failed,
-        "tokens": sum(counted) if counted and not is_adversary else None,
+        "tokens": None if is_adversary else _tokens(asked),
     }
     return Row.model_validate(common | more)
+
+
+def _tokens(turns: Sequence[Told]) -> int | None:
+    """Return the tokens of turns together, None where none counts them."""
+    counted = [turn.message.tokens for turn in turns if turn.message.tokens is not None]
+    return sum(counted) if counted else None
 
 
 def _shown(told: Told, site: EvalSite | None) -> tuple[ShownPassage, ...]:
@@ -188,9 +193,8 @@ async def _grounded(case: GroundedCase, target: Target, site: EvalSite | None) -
     message = told.message
     answered = message.outcome in {"answered", "partial"} and bool(message.citations)
     scores: dict[str, float] = _times(told)
-    counted = [turn.message.tokens for turn in (*before, told) if turn.message.tokens is not None]
-    if counted:
-        scores["tokens"] = sum(counted)
+    if (tokens := _tokens((*before, told))) is not None:
+        scores["tokens"] = tokens
     checks = {f"the turn ended as {told.end.status}": told.end.status == "completed"}
     if message.citations:
         broken = [why for citation in message.citations for why in _faults(citation, told, site)]

@@ -48,7 +48,7 @@ def rows(folder: Path, name: str) -> list[dict[str, Any]]:
                     if not isinstance(row, dict):
                         raise DataUnusable(f"{file}, line {number}: an object is wanted, not {type(row).__name__}")
                     if shape:
-                        shape.validate_python(row)
+                        shape.validate_python(row, strict=True)
                     found.append(row)
     except FileNotFoundError:
         raise DataUnusable(f"{file} is missing; --data wants the folder that holds it") from None

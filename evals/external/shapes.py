@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 _Texts = Annotated[list[str], Field(min_length=1)]
 
 
-@with_config(ConfigDict(strict=True))
 class _Gold(TypedDict):
     page: str
 
 
-@with_config(ConfigDict(strict=True))
 class _Section(TypedDict):
     anchor: str
     heading: str
@@ -22,7 +20,6 @@ class _Section(TypedDict):
     text: str
 
 
-@with_config(ConfigDict(strict=True))
 class _Page(TypedDict):
     site: str
     page: str
@@ -30,7 +27,6 @@ class _Page(TypedDict):
     sections: list[_Section]
 
 
-@with_config(ConfigDict(strict=True))
 class _Issue(TypedDict):
     qid: str
     site: str
@@ -39,7 +35,6 @@ class _Issue(TypedDict):
     gold: Annotated[list[_Gold], Field(min_length=1)]
 
 
-@with_config(ConfigDict(strict=True))
 class _Chunk(TypedDict):
     chunk: str
     page: str
@@ -47,7 +42,6 @@ class _Chunk(TypedDict):
     text: str
 
 
-@with_config(ConfigDict(strict=True))
 class _DocsQuestion(TypedDict):
     qid: str
     query: str
@@ -55,31 +49,26 @@ class _DocsQuestion(TypedDict):
     reference_answer: str
 
 
-@with_config(ConfigDict(strict=True))
-class _Squad(TypedDict):
+class _Answerable(TypedDict):
     id: str
+    question: str
+    context: str
+    answerable: bool
+
+
+class _Squad(_Answerable):
     article: str
-    question: str
-    context: str
-    answerable: bool
 
 
-@with_config(ConfigDict(strict=True))
-class _Clapnq(TypedDict):
-    id: str
-    question: str
+class _Clapnq(_Answerable):
     title: str
-    context: str
-    answerable: bool
     answers: list[str]
 
 
-@with_config(ConfigDict(strict=True))
 class _Said(TypedDict):
     text: str
 
 
-@with_config(ConfigDict(strict=True))
 class _Mtrag(TypedDict):
     id: str
     history: list[_Said]
@@ -88,7 +77,6 @@ class _Mtrag(TypedDict):
     label: Literal["ANSWERABLE", "PARTIAL"]
 
 
-@with_config(ConfigDict(strict=True))
 class _Claim(TypedDict):
     id: str
     source: str

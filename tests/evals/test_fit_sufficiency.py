@@ -110,7 +110,7 @@ def test_a_follow_up_is_read_with_the_question_before_it(folder: Path) -> None:
 
 def test_a_row_without_its_fields_is_named(tmp_path: Path) -> None:
     write(tmp_path, {"sufficiency_squad2": [{"id": "1", "question": "Who?"}]})
-    with pytest.raises(DataUnusable, match=r"sufficiency_squad2\.jsonl, line 1: article: Field required"):
+    with pytest.raises(DataUnusable, match=r"sufficiency_squad2\.jsonl, line 1: context: Field required"):
         cases(tmp_path, "sufficiency_squad2")
 
 
