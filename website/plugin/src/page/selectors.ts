@@ -165,9 +165,8 @@ export function unfenced(quote: string): string {
 export function partsOf(quote: string): {code: boolean; text: string}[] {
   return quote
     .split(FENCED) // text, fence, code, text, fence, code, ..., text
-    .map((text, index) => ({code: index % 3 === 2, fence: index % 3 === 1, text: text.replace(/^\n|\n$/g, '')}))
-    .filter(({fence, text}) => text && !fence)
-    .map(({code, text}) => ({code, text}));
+    .map((text, index) => ({code: index % 3 === 2, text: index % 3 === 1 ? '' : text.replace(/^\n|\n$/g, '')}))
+    .filter(({text}) => text);
 }
 
 /** A text in small letters without white space, and the index of each of its characters in the text it was made of. */
