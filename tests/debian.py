@@ -17,7 +17,8 @@ def install(packages: Sequence[str]) -> str:
             return "Installing them takes root, or sudo without a password."
     print(f"Installing {', '.join(packages)} from Debian ...", flush=True)
     quiet = ["-o", "DPkg::Lock::Timeout=120", "-qq"]
-    words = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *quiet]
+    # apt reads signatures as a user of its own, who must be able to write where it puts temporary files.
+    words = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "TMPDIR=/var/tmp", "apt-get", *quiet]
     if subprocess.run([*words, "update"]).returncode:
         return "apt-get update failed."
     if subprocess.run([*words, "install", "-y", "--no-install-recommends", *packages]).returncode:
