@@ -80,10 +80,9 @@ def _settled() -> Iterator[None]:
     """Keep the garbage collector from what lives as long as the service, and from looking after every few objects.
 
     Else it takes a tenth of the processor's time (1.5 of 15 ms a turn): a turn makes thousands of objects, and next to
-    none of them in cycles.
+    none of them in cycles. A start leaves no garbage (10 of 160,000 objects), so none is looked for first.
     """
     threshold = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
     try:
