@@ -23,7 +23,9 @@ HANGS = ("-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=t
 PYTEST = (sys.executable, "-m", "pytest", "--durations=5", *HANGS)
 FAULTS = (sys.executable, "-m", "tests.faults")
 
-STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+Steps = tuple[tuple[str, tuple[str, ...]], ...]
+
+STEPS: Steps = (
     ("lint", (str(BIN / "ruff"), "check", "--quiet")),
     ("format", (str(BIN / "ruff"), "format", "--check", "--quiet")),
     ("contracts", (str(BIN / "lint-imports"),)),
@@ -31,14 +33,18 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("faults", FAULTS),
 )
 
-BESIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("types", (str(BIN / "basedpyright"),)),
-    ("secrets", (sys.executable, "-m", "tests.secrets")),
-    ("plugin", (sys.executable, "-m", "tests.plugin")),
-    ("parts", (*PYTEST, "tests", "--ignore=tests/server", "--ignore=tests/faults", "--ignore=tests/browser")),
-    ("browser", (sys.executable, "-m", "tests.browser")),  # on the packages that the plugin's step installs
+BESIDE: tuple[Steps, ...] = (
+    (
+        ("plugin", (sys.executable, "-m", "tests.plugin")),
+        ("browser", (sys.executable, "-m", "tests.browser")),  # on the packages that the plugin's step installs
+    ),
+    (
+        ("parts", (*PYTEST, "tests", "--ignore=tests/server", "--ignore=tests/faults", "--ignore=tests/browser")),
+        ("types", (str(BIN / "basedpyright"),)),
+        ("secrets", (sys.executable, "-m", "tests.secrets")),
+    ),
 )
-"""Run one after the other beside the steps above: the tests wait more than they work."""
+"""Lanes that run beside the steps above, each one step after the other: the tests wait more than they work."""
 
 OTHER_PYTHONS = ("3.11", "3.13")
 """Oldest and newest supported version: the one that does not run this gets an environment of its own."""
@@ -65,11 +71,11 @@ class Test:
             return subprocess.run([*FAULTS, "--whole", *args.pytest], cwd=ROOT).returncode
         if args.pytest:
             return subprocess.run([sys.executable, "-m", "pytest", *args.pytest], cwd=ROOT).returncode
-        with ThreadPoolExecutor(max_workers=1) as other_core:
-            beside = [other_core.submit(_step, *step, told_later=True) for step in BESIDE]
+        with ThreadPoolExecutor(max_workers=len(BESIDE)) as lanes:
+            beside = [lanes.submit(_lane, steps) for steps in BESIDE]
             rows = [_step(*step) for step in STEPS]
             rows += [_quick(version) for version in OTHER_PYTHONS if version != _running()]
-            rows += [step.result() for step in beside]
+            rows += [row for lane in beside for row in lane.result()]
         print("\nstep         seconds")
         for name, seconds, outcome in rows:
             print(f"{name:<13}{seconds:>7.1f}  {outcome}")
@@ -79,6 +85,10 @@ class Test:
 command = Test()
 
 Row = tuple[str, float, str]
+
+
+def _lane(steps: Steps) -> list[Row]:
+    return [_step(*step, told_later=True) for step in steps]
 
 
 def _step(name: str, words: Sequence[str], *, told_later: bool = False, **env: str) -> Row:
