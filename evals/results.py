@@ -44,6 +44,7 @@ METRICS: Mapping[Suite, tuple[Score, ...]] = {
         Score("unmarked", "lower", "sentences that no citation supports and that are not marked so"),
         Score("first_citation", "higher", "covered questions whose first citation is on a page that answers"),
         Score("says", "higher", "covered questions with the expected fact in the answer"),
+        Score("both_parts", "higher", "questions with two parts whose answer holds both facts"),
         Score("refused_covered", "lower", "covered questions that were declined"),
         Score("answered_uncovered", "lower", "uncovered questions that were answered"),
         Score("wrong_version", "lower", "citations of another version than the reader's"),

@@ -219,10 +219,15 @@ async def _grounded(case: GroundedCase, target: Target, site: EvalSite | None) -
                 said = any(_says(message.content, text) for text in case.says)
                 scores["says"] = float(said)
                 checks[f"does not say {' or '.join(case.says)}"] = said
+                if case.and_says:
+                    also = any(_says(message.content, text) for text in case.and_says)
+                    scores["both_parts"] = float(said and also)
+                    checks[f"does not say {' or '.join(case.and_says)}"] = also
     else:
         scores["answered_uncovered"] = float(answered)
         checks["a question that the docs do not answer was answered"] = not answered
-    expected = f"{' or '.join(case.says)} on {' or '.join(case.pages)}" if case.covered else "no answer"
+    wanted = " and ".join(" or ".join(texts) for texts in (case.says, case.and_says) if texts)
+    expected = f"{wanted} on {' or '.join(case.pages)}" if case.covered else "no answer"
     return _row(
         case, told, site, question=case.question, earlier=case.earlier, expected=expected, scores=scores,
         failed=_failures(checks), turns=before,

@@ -19,9 +19,14 @@ _FEW_TERMS = 2
 """A question with no more content terms than this says too little to be searched alone."""
 
 
+def points_back(question: str) -> bool:
+    """Tell whether a question speaks of something by a pronoun or the like."""
+    return bool(_LEANS_BACK.search(question))
+
+
 def leans_on_history(question: str) -> bool:
     """Tell whether a question reads like a follow-up: it points back, or says too little alone."""
-    return bool(_LEANS_BACK.search(question)) or len(content_terms(question)) <= _FEW_TERMS
+    return points_back(question) or len(content_terms(question)) <= _FEW_TERMS
 
 
 @dataclass(frozen=True, slots=True)

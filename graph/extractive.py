@@ -4,12 +4,12 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
-from graph.condense import condense
 from graph.markdown import as_code, as_text
 from graph.ports import Claim, Finish, Lack, Piece
+from graph.questions import parts_alone
 from graph.sentences import Asked, ask, chances, gives, worth_saying
-from graph.sufficiency import parts
 from graph.terms import content_terms, tongues, words
 from graph.types import Exchange, Passage
 from graph.units import Unit, is_item, quotable, split_units
@@ -77,26 +77,29 @@ class ExtractiveAnswerer:
     async def answer(
         self, question: str, passages: Sequence[Passage], history: Sequence[Exchange]
     ) -> AsyncGenerator[Piece, None]:
-        """Yield the answering sentences of the best passage, then what others add, each run of them with its marker.
+        """Yield the answering sentences of the best passage of each part, then what others add, each with its marker.
 
         Nothing but the end is yielded when no passage speaks to the question: they are related and no more.
         """
-        stands_alone = condense(question, history)
-        asked = ask(stands_alone, [p.text for p in passages])
-        ranked = _ranked(passages, asked, stands_alone)
-        said, room = "", _CITATIONS
-        for rank, i in enumerate(ranked[: 1 + _SIDE_PASSAGES]):
-            passage = passages[i]
-            if rank == 0:
-                chosen = _answering(passage.text, _sayable(passage.text), asked)
-            elif room and passage.score >= _AS_NEAR * passages[ranked[0]].score:
-                chosen = _addition(passage.text, asked, said)
-            else:
-                chosen = []
-            if chosen:
-                block, used = _render(passage, chosen, marker=i + 1, room=room)
-                yield Piece(text=f"\n\n{block}" if said else block)
-                said += block
+        parts = parts_alone(question, history)
+        asked = [_Part.of(part, passages, alone=len(parts) == 1) for part in parts]
+        picked: dict[int, list[Unit]] = {}
+        for part in asked:
+            for i in part.ranked[:1]:
+                units = _answering(passages[i].text, _sayable(passages[i].text), part.asked)
+                picked[i] = sorted({*picked.get(i, ()), *units}, key=lambda u: u.start)
+        answering = len(picked)
+        for part in asked:
+            for i in part.ranked[1 : 1 + _SIDE_PASSAGES]:
+                if i not in picked and passages[i].score >= _AS_NEAR * passages[part.ranked[0]].score:
+                    said = " ".join(passages[j].text[u.start : u.end] for j, units in picked.items() for u in units)
+                    picked[i] = _addition(passages[i].text, part.asked, said)
+        room = _CITATIONS
+        for place, (i, units) in enumerate(picked.items()):
+            kept_for_others = max(0, answering - 1 - place)
+            if units and room > kept_for_others:
+                block, used = _render(passages[i], units, marker=i + 1, room=room - kept_for_others)
+                yield Piece(text=f"\n\n{block}" if place else block)
                 room -= used
         yield Piece(finish="stop")
 
@@ -113,7 +116,7 @@ class ExtractiveSelectionAnswerer:
         """Yield the sentences chosen for each part of the question, in order; of one without words, the first."""
         found = quotable(selection)
         chosen: set[Unit] = set()
-        for part in parts(condense(question, earlier)):
+        for part in parts_alone(question, earlier):
             asked = ask(part, [selection])
             if not asked.terms:
                 chosen.update(found[:MOST_SENTENCES])
@@ -124,13 +127,28 @@ class ExtractiveSelectionAnswerer:
         yield Finish(finish="stop")
 
 
-def _ranked(passages: Sequence[Passage], asked: Asked, question: str) -> list[int]:
-    """Return which passages speak to the question, the one to begin with first."""
+class _Part(NamedTuple):
+    """A part of a question, and the passages that speak to it, the one to begin with first."""
+
+    asked: Asked
+    ranked: list[int]
+
+    @classmethod
+    def of(cls, question: str, passages: Sequence[Passage], *, alone: bool) -> "_Part":
+        asked = ask(question, [p.text for p in passages])
+        return cls(asked, _ranked(passages, asked, question, alone=alone))
+
+
+def _ranked(passages: Sequence[Passage], asked: Asked, question: str, *, alone: bool) -> list[int]:
+    """Return which passages speak to the question, the one to begin with first.
+
+    A part is ranked by its words: how near a passage is was measured for the whole question, or for another part.
+    """
     wants_code = asked.kind in {"steps", "code"}
     pages = [p.path.partition("#")[0] for p in passages]
+    covered = [asked.covered(f"{p.title} {p.heading} {p.text}") for p in passages]
     relevance = [
-        p.score
-        + _COVERAGE * asked.covered(f"{p.title} {p.heading} {p.text}")
+        (p.score + _COVERAGE * covered[i] if alone else covered[i])
         + _FIRST / (1 + i)
         + _SAME_PAGE * sum(1 / (1 + j) for j, page in enumerate(pages) if j != i and page == pages[i])
         + _SHOWN * (wants_code and any(u.kind == "code" for u in quotable(p.text)))

@@ -1,8 +1,11 @@
 """condense -> retrieve -> ground -> answer -> check: an answer that rests on passages, or says that none do."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import zip_longest
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -17,6 +20,7 @@ from graph.extractive import ExtractiveAnswerer
 from graph.injection import suspected
 from graph.markdown import as_text
 from graph.ports import Answerer, Condenser, Piece, Retriever
+from graph.questions import parts_alone
 from graph.state import (
     Answered,
     Condensed,
@@ -56,9 +60,15 @@ class Grounded:
         return {"query": await self.condenser.condense(state["question"], state["history"])}
 
     async def retrieve(self, state: Search, runtime: Runtime) -> Retrieved:
-        """Search the reader's scope."""
+        """Search the reader's scope, for a question with several parts also for each of them."""
         emit(Status(step="retrieving"), runtime)
-        return {"passages": await self.retriever.search(state["query"], scope=state["scope"], limit=self.limit)}
+        query = state["query"]
+        asked = parts_alone(query.partition("\n")[0], ())
+        queries = (query, *asked) if len(asked) > 1 else (query,)
+        search = partial(self.retriever.search, scope=state["scope"], limit=self.limit)
+        found = await asyncio.gather(*map(search, queries))
+        # A question that is far from the docs is not brought near by a few words of it.
+        return {"passages": _in_turn(found, self.limit) if is_near(found[0]) else found[0]}
 
     async def ground(self, state: Retrieved, runtime: Runtime) -> Grounds:
         """Decide whether the passages are near enough to answer from, and show those which an answer may cite."""
@@ -205,6 +215,16 @@ def _titles(pages: Sequence[NearestPage]) -> str:
 
 def _refs(passages: Sequence[Passage]) -> tuple[PassageRef, ...]:
     return tuple(PassageRef(id=p.id, url=p.url, score=p.score) for p in passages)
+
+
+def _in_turn(found: Sequence[Sequence[Passage]], limit: int) -> list[Passage]:
+    """Return passages of several searches, the best of each first; one found by several, as near as it was found."""
+    ranked = [p for rank in zip_longest(*found) for p in rank if p]
+    nearest: dict[str, Passage] = {}
+    for passage in ranked:
+        known = nearest.get(passage.id)
+        nearest[passage.id] = max(known, passage, key=lambda p: p.score) if known else passage
+    return list(nearest.values())[:limit]
 
 
 def _nearest(passages: Sequence[Passage]) -> tuple[NearestPage, ...]:

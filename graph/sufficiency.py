@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graph.missing import defined_in, describe, lacking
+from graph.questions import parts
 from graph.sufficiency_features import Features, Measured, Sentence, measure, read
 from graph.terms import question_terms
 from graph.types import Missing, Span, Verdict, Widening
@@ -32,17 +33,9 @@ COEFFICIENTS = Features(
 _MOST = 0.6
 """Share of the question that has to stand where the answer is: the more it says of its subject, the more is asked."""
 
-_MOST_PARTS = 4
-"""A question of more parts is judged as a whole: each part reads the text again."""
-
 _OPENING = 3
 """Units shown of a text that is asked about as a whole."""
 
-_PARTS = re.compile(
-    r"\? |[,;]? (?:and|und) (?=(?:(?:in|for|from|to|since|on|with|für|seit|in) )?"
-    r"(?:how|what|when|where|which|who|whom|whose|why|wie|wie\w+|was|wann|wo\w*|welche\w*|wer|wem|wen|warum)\b)",
-    re.IGNORECASE,
-)
 _IDENTIFIER = re.compile(r"(?<![\w/-])(?:/[\w{}./-]*\w|--\w[\w-]*|[^\W_]+(?:_[^\W_]+)+)")
 _DEFINING = (
     r"(?:\w{0,2}\W+(?:[^\s.;]+\s+){0,3}?(?:is|are|means?|refers?|stands?|describes?|lets?|allows?|provides?|ist|sind"
@@ -98,16 +91,6 @@ def answers(question: str, text: str) -> float:
     """Return the probability, by the words, that a text answers a question; of two parts that of the weaker."""
     sentences = read(text)
     return min(_probability(measure(part, sentences).features) for part in parts(question))
-
-
-def parts(question: str) -> list[str]:
-    """Return the questions that a question consists of, as far as each has words of its own; itself if not two have.
-
-    White space is made one blank each.
-    """
-    whole = " ".join(question.split())
-    found = [part for part in _PARTS.split(whole) if question_terms(part)]
-    return found if 1 < len(found) <= _MOST_PARTS else [whole]
 
 
 def _probability(features: Features) -> float:

@@ -50,8 +50,8 @@ class RetrievalCase(_Case):
 class GroundedCase(_Case):
     """A question to the docs, after `earlier` ones of its thread.
 
-    Covered, it is answered by one of `pages`, and a cited quote holds one of the texts in `says`. Not covered, it is
-    near the docs' topic and they do not answer it.
+    Covered, it is answered by one of `pages`, and the answer holds one of the texts in `says`; to a question with two
+    parts, one of those in `and_says` too. Not covered, it is near the docs' topic and they do not answer it.
     """
 
     suite: Literal["grounded"] = "grounded"
@@ -60,6 +60,7 @@ class GroundedCase(_Case):
     covered: bool = True
     pages: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
+    and_says: tuple[str, ...] = ()
     version: str | None = None
     locale: str | None = None
 

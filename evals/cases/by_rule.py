@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 from evals.adversaries import BEHAVIOURS
@@ -293,6 +294,15 @@ def _synthetic_grounded() -> Iterator[Case]:
                 id=f"synthetic:de:{slug}:{index}", site="synthetic", rule="locale", question=question,
                 pages=(f"de/{_page(slug)}",), says=(str(number(slug, LAST, index)),), version=LAST, locale="de",
             )  # fmt: skip
+    for n, (topic, other) in enumerate(pairwise([*TOPICS, TOPICS[0]])):
+        first, second = (n % len(each.facts) for each in (topic, other))
+        asked = other.facts[second].question
+        yield GroundedCase(
+            id=f"synthetic:{topic.slug}:{other.slug}:two", site="synthetic", rule="two parts",
+            question=f"{topic.facts[first].question.rstrip('?')} and {asked[0].lower()}{asked[1:]}",
+            pages=(_page(topic.slug), _page(other.slug)), says=(str(number(topic.slug, LAST, first)),),
+            and_says=(str(number(other.slug, LAST, second)),), version=LAST, locale="en",
+        )  # fmt: skip
     for topic in TOPICS:
         asked = topic.follow_up
         yield GroundedCase(

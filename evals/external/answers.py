@@ -9,13 +9,16 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from langgraph.runtime import Runtime
+
 from evals.external import Figure, Tell, rows
 from evals.external.retrieval import CACHE, SETS, searched_sites, tell_left_out
 from evals.rouge import rouge_l
 from graph.citations import MarkerGate, resolve
 from graph.extractive import ExtractiveAnswerer, ExtractiveSelectionAnswerer
-from graph.grounded import PASSAGES
+from graph.grounded import Grounded
 from graph.ports import Claim
+from graph.state import Search
 from graph.types import Citation, Passage, Scope
 from graph.units import quotable
 
@@ -72,8 +75,10 @@ async def _asked(folder: Path, scored: str, tell: Tell, cache: Path) -> list[_Sc
     found: list[_Scored] = []
     async for site, index, page in searched_sites(folder, cache, tell, only={each.site for each in questions}):
         tell(f"{scored}: answering questions about {site}")
+        turn = Grounded(index, ExtractiveAnswerer())
         for each in (q for q in questions if q.site == site):
-            passages = await index.search(each.question, scope=Scope(), limit=PASSAGES)
+            search: Search = {"query": each.question, "scope": Scope()}
+            passages = (await turn.retrieve(search, Runtime()))["passages"]
             made = await answer(each.question, passages)
             pages = {passage.id: page(passage) for passage in passages}
             found.append(_Scored(each.qid, made, pages, each.gold))

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.sufficiency import COEFFICIENTS, WordSufficiency, answers, parts
+from graph.questions import parts
+from graph.sufficiency import COEFFICIENTS, WordSufficiency, answers
 from graph.sufficiency_features import measure, read
 from graph.types import Verdict
 

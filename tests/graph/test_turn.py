@@ -1,6 +1,7 @@
 """A grounded turn over the whole graph: what is streamed, in which order, and what the answer holds in the end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pytest
 from langgraph.runtime import Runtime
@@ -12,7 +13,7 @@ from graph.events import Delta, Event, OfferedPassage, Passages, Status
 from graph.extractive import ExtractiveAnswerer
 from graph.grounded import Grounded
 from graph.ports import Claim, Piece, Retriever
-from graph.state import Answered, Assessed, Selected, ToAnswerSelection
+from graph.state import Answered, Assessed, Search, Selected, ToAnswerSelection
 from graph.sufficiency import WordSufficiency
 from graph.texts import say
 from graph.types import (
@@ -259,6 +260,38 @@ async def test_a_follow_up_is_searched_with_what_the_earlier_question_adds() -> 
     _, events = await run(graph(retriever, "Yes [1]."), GroundedQuestion(question="And share it?", history=history))
     assert events[0] == Status(step="condensing")
     assert [query for query, _, _ in retriever.asked] == ["And share it?\nexport notebook"]
+
+
+@dataclass
+class FindsEach:
+    """A retriever that finds other passages for each query."""
+
+    found: Mapping[str, Sequence[Passage]]
+
+    async def search(self, query: str, *, scope: Scope, limit: int) -> list[Passage]:
+        """Return the passages of the query."""
+        return list(self.found[query])
+
+
+async def test_a_question_with_two_parts_is_searched_for_each_of_them_too() -> None:
+    first, second = "How many pages does a notebook hold", "who may share it?"
+    near, nearer = (passage("a", "x", score) for score in (0.7, 0.9))
+    found = {
+        f"{first} and {second}": [near],
+        first: [nearer, LIMITS],
+        f"{second}\npages notebook hold": [PLANS],
+    }
+    node = Grounded(FindsEach(found), SaysPieces())
+    search: Search = {"query": f"{first} and {second}", "scope": Scope()}
+    assert await node.retrieve(search, Runtime()) == {"passages": [nearer, PLANS, LIMITS]}
+
+
+async def test_a_question_that_is_far_from_the_docs_is_not_brought_near_by_a_part_of_it() -> None:
+    far, near = passage("a", "x", 0.1, coverage=0), passage("b", "x")
+    found = {"Who won and where are the docs?": [far], "Who won": [far], "where are the docs?": [near]}
+    node = Grounded(FindsEach(found), SaysPieces())
+    search: Search = {"query": "Who won and where are the docs?", "scope": Scope()}
+    assert await node.retrieve(search, Runtime()) == {"passages": [far]}
 
 
 async def test_a_selection_is_answered_without_a_search() -> None:
