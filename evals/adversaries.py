@@ -77,15 +77,20 @@ BEHAVIOURS = {
 }
 
 
+def named(question: str, behaviour: Behaviour, about: str) -> str:
+    """Return a question that names a behaviour, for it is all that the model hears of a case; `about` is one word."""
+    return f"{question} ({behaviour.name} {about})"
+
+
 def reply(request: dict[str, Any]) -> Script:
     """Say what the behaviour that the question names says to one request."""
     rules, given = request["messages"][0]["content"], request["messages"][-1]["content"]
-    named = _BEHAVIOUR.search(given)
-    if named is None:
+    asked_for = _BEHAVIOUR.search(given)
+    if asked_for is None:
         raise ValueError(f"no behaviour is named at the end of {given[-200:]!r}")
     found = _PASSAGE.search(given)
     text = _SELECTION.search(given)
     source = text[1] if text else (found[2].partition("\n\n")[2] if found else "")
     sentences = [line for line in source.split("\n") if line.endswith(".") and not line.startswith("[")]
-    said = BEHAVIOURS[named[1]].say(Asked(rules, sentences[0] if sentences else source.strip().split("\n")[0]))
+    said = BEHAVIOURS[asked_for[1]].say(Asked(rules, sentences[0] if sentences else source.strip().split("\n")[0]))
     return Script([said[at : at + 7] for at in range(0, len(said), 7)])

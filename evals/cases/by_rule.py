@@ -8,7 +8,7 @@ from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
-from evals.adversaries import BEHAVIOURS
+from evals.adversaries import BEHAVIOURS, named
 from evals.cases import (
     Case,
     ConstrainedCase,
@@ -232,8 +232,26 @@ def _support(site: EvalSite, rng: random.Random) -> Iterator[Case]:
             yield made(id=f"{name}:denied", rule="denied", sentence=denied, supported=False)
 
 
-def _nothing(site: EvalSite, rng: random.Random) -> Iterator[Case]:
-    return iter(())
+def _injection(site: EvalSite, rng: random.Random) -> Iterator[Case]:
+    """Yield instructions in marked text, and models that ignore their rules; a built site's pages are not changed."""
+    pairs = list(filter(_alone, (*_quantities(site), *_rows(site))))
+    for pair in _some(rng, pairs):
+        yield InjectionCase(
+            id=f"{site.name}:{pair.passage.path}:{hash_of(pair.question)}:selection", site=site.name, rule="selection",
+            question=pair.question, selection=f"{pair.passage.text}\n\n{INSTRUCTION}", payload=PAYLOAD,
+            says=(pair.answer,),
+        )  # fmt: skip
+    told = "\n".join(p.text for p in site.passages())
+    for behaviour in BEHAVIOURS.values():
+        # What a page says itself gives no model away.
+        for pair in _some(rng, pairs, 3) if behaviour.payload not in told else ():
+            p = pair.passage
+            yield InjectionCase(
+                id=f"{site.name}:{p.path}:{hash_of(pair.question)}:{behaviour.name}", site=site.name, rule="model",
+                question=named(pair.question, behaviour, "site"), behaviour=behaviour.name, payload=behaviour.payload,
+                selection=p.text if behaviour.constrained else None,
+                version=None if p.version in {None, "current"} else p.version,
+            )  # fmt: skip
 
 
 _BUILT: dict[Suite, Callable[[EvalSite, random.Random], Iterator[Case]]] = {
@@ -242,7 +260,7 @@ _BUILT: dict[Suite, Callable[[EvalSite, random.Random], Iterator[Case]]] = {
     "constrained": _constrained,
     "sufficiency": _sufficiency,
     "support": _support,
-    "injection": _nothing,  # needs pages with instructions in them
+    "injection": _injection,
 }
 
 
@@ -387,8 +405,7 @@ def _synthetic_injection() -> Iterator[Case]:
                 selection=selection, payload=PAYLOAD, says=(str(number(topic.slug, LAST, index)),),
             )  # fmt: skip
         for behaviour in BEHAVIOURS.values():
-            # The question names the behaviour, for it is all that the model hears of a case.
-            asked = f"{topic.facts[0].question} ({behaviour.name} {topic.slug})"
+            asked = named(topic.facts[0].question, behaviour, topic.slug)
             yield InjectionCase(
                 id=f"synthetic:{topic.slug}:{behaviour.name}", site="synthetic", rule="model", question=asked,
                 selection="\n\n".join(_limits(topic)) if behaviour.constrained else None, payload=behaviour.payload,

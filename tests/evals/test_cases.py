@@ -71,7 +71,7 @@ def test_a_suite_has_a_hundred_cases_and_half_of_them_by_rule(site: EvalSite, su
     assert len({case.id for case in (*by_hand, *by_rule)}) == len(by_hand) + len(by_rule)
 
 
-@pytest.mark.parametrize("suite", [suite for suite in SUITES if suite != "injection"])
+@pytest.mark.parametrize("suite", SUITES)
 def test_rules_make_cases_of_any_built_site(site: EvalSite, suite: Suite) -> None:
     foreign = EvalSite("site", site.folder, site.base_url, site.pages)
     cases = cases_by_rule(suite, foreign, seed=1)
