@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,16 +114,18 @@ def _run(args: argparse.Namespace, settings: "Settings") -> "Results":
         for site, count in left_out(plan, sites).items():
             _say(f"{count} cases by hand are left out: {site!r} is no site of this run")
         log = open_log(args.out, header_of(plan, choose(plan, sites), settings), resume=args.resume)
+        embedding_model = None
         if not plan.url and set(plan.suites) != {"support"}:
             for site in sites.values():
                 _say(f"indexing {site.name}")
-                prepare(settings, site, folder, lambda *_: None)
+                embedding_model = prepare(settings, site, folder, lambda *_: None)
         with _progress() as tell:
             try:
                 results = asyncio.run(run(plan, settings, sites, folder, log, tell))
             except KeyboardInterrupt:
                 _say(f"{len(log.rows)} results are kept in {log.file}; run the same again with --resume")
                 raise
+    results = _about(results, embedding_model=embedding_model)
     if args.price is not None:
         results = _with_cost(results, args.price)
     _keep(results, args.out)
@@ -156,6 +160,10 @@ def _upload(results: "Results", client: "Client", folder: Path) -> None:
 
 def _keep(results: "Results", folder: Path) -> None:
     (folder / "results.json").write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def _write(file: Path, value: object) -> None:
+    file.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
 def _plan(args: argparse.Namespace) -> "Plan":
@@ -196,19 +204,20 @@ def _built_docs() -> Path:
 
 def _tell(args: argparse.Namespace, results: "Results", before: "Results | None", bounds: "Bounds | None") -> int:
     """Print and write everything that was found; 1 when a gate is missed."""
-    from evals.compare import compare, unpaired
+    from evals.compare import compare
     from evals.gate import judge
     from evals.report import as_html, as_text, differences_as_text
     from evals.run import make_folder
 
     judged = judge(results, bounds) if bounds is not None else []
     print(as_text(results, judged))
-    if before:
-        print("\n" + differences_as_text(compare(before, results)))
-        print(unpaired(before, results))
     make_folder(args.out)
+    compared = compare(before, results) if before else None
+    if compared:
+        print(f"\n{differences_as_text(compared.differences)}\n{compared.told}")
+        _write(args.out / "comparison.json", compared._asdict() | {"differences": [d._asdict() for d in compared[1]]})
     report = args.out / "report.html"
-    report.write_text(as_html(results, judged), encoding="utf-8")
+    report.write_text(as_html(results, judged, compared), encoding="utf-8")
     print(f"\nEvery case: {report}")
     if args.docs:
         from evals.page import rewrite_page
@@ -269,20 +278,27 @@ def _earlier(file: Path) -> "Results":
 def _with_cost(results: "Results", price: float) -> "Results":
     tokens = [row.tokens for row in results.rows if row.tokens is not None]
     cost = round(sum(tokens) * price / 1e6, 4) if tokens else None
-    return results.model_copy(update={"about": {**results.about, "price": price, "cost": cost}})
+    return _about(results, price=price, cost=cost)
+
+
+def _about(results: "Results", **more: object) -> "Results":
+    return results.model_copy(update={"about": {**results.about, **more}})
 
 
 def _external(args: argparse.Namespace) -> int:
     """Score on cases from elsewhere, or write what was found for their own scoring scripts."""
     from evals.external.subjects import measure_all, write_all_runs
+    from evals.run import make_folder, revision
 
     if args.runs:
         args.runs.mkdir(parents=True, exist_ok=True)
         asyncio.run(write_all_runs(args.data, args.runs, _say))
         print(f"Run files are in {args.runs}.")
     else:
+        make_folder(args.out)
         figures = asyncio.run(measure_all(args.data, _say))
         print(_figures(figures))
+        _write(args.out / "figures.json", {"revision": revision(), "figures": [asdict(one) for one in figures]})
         missed = [f"{f.set} {f.metric}" for f in figures if f.goal is not None and f.value < f.goal]
         print(f"\nGoals missed: {', '.join(missed)}." if missed else "\nAll goals reached.")
         if args.docs:

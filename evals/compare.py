@@ -1,20 +1,20 @@
 """Compares two runs case by case, so that a difference is told from noise."""
 
 from collections.abc import Sequence
-from math import comb
+from math import comb, isnan
 from typing import NamedTuple
 
 import numpy as np
 
-from evals.results import METRICS, RESAMPLES, Results, Row, Score
+from evals.results import MADE, METRICS, RESAMPLES, Results, Row, Score, scores_of
 from graph.errors import CitesideError
 
 
 class Difference(NamedTuple):
     """A metric of the same cases in two runs: what changed, and how sure that is.
 
-    `p` is that of McNemar's exact test, for metrics that are right or wrong in each case; for others `low` and `high`
-    bound the mean difference (paired bootstrap, 95 %).
+    `p` is that of McNemar's exact test, for metrics that are right or wrong in each case; `low` and `high` bound the
+    difference of the metric (paired bootstrap, 95 %).
     """
 
     metric: str
@@ -29,30 +29,32 @@ class Difference(NamedTuple):
     verdict: str
 
 
-def compare(before: Results, after: Results) -> Sequence[Difference]:
-    """Return the differences of metrics that are means over cases, of cases that both runs have, asked alike.
+class Compared(NamedTuple):
+    """Two runs on the cases that were asked alike in both; `told` says how many those are, and what is left out."""
+
+    told: str
+    differences: tuple[Difference, ...]
+
+
+def compare(before: Results, after: Results) -> Compared:
+    """Compare all metrics over the cases that both runs have, asked alike, and scored by them.
 
     Raises CitesideError when there is none.
     """
     former = {_asked(row): row for row in before.rows}
-    pairs = [(former[key], row) for row in after.rows if (key := _asked(row)) in former]
+    latter = {_asked(row): row for row in after.rows}
+    pairs = [(former[key], row) for key, row in latter.items() if key in former]
     if not pairs:
         raise CitesideError("The two runs have no case in common: there is nothing to compare.")
+    alone = [
+        f"{len(own.keys() - other.keys())} only {when}"
+        for own, other, when in ((former, latter, "before"), (latter, former, "after"))
+        if own.keys() - other.keys()
+    ]
+    told = f"{len(pairs)} cases were compared." + (f" Not compared: {', '.join(alone)}." if alone else "")
     seed = int(after.about["seed"])
     found = (_difference(suite, score, pairs, seed) for suite, scores in METRICS.items() for score in scores)
-    return [difference for difference in found if difference]
-
-
-def unpaired(before: Results, after: Results) -> str:
-    """Say how many cases were compared and how many were not, because one run lacks them or asked something else."""
-    former, latter = ({_asked(row) for row in results.rows} for results in (before, after))
-    alone = [
-        f"{len(own - other)} only {when}"
-        for own, other, when in ((former, latter, "before"), (latter, former, "after"))
-        if own - other
-    ]
-    told = f" Not compared: {', '.join(alone)}." if alone else ""
-    return f"{len(former & latter)} cases were compared.{told}"
+    return Compared(told, tuple(difference for difference in found if difference))
 
 
 def _asked(row: Row) -> tuple[object, ...]:
@@ -61,31 +63,31 @@ def _asked(row: Row) -> tuple[object, ...]:
 
 
 def _difference(suite: str, score: Score, pairs: Sequence[tuple[Row, Row]], seed: int) -> Difference | None:
-    if score.made not in {"mean", "median"}:
+    both = [(a, b) for a, b in pairs if a.suite == suite and score.of(a) and score.of(b)]
+    if not both:
         return None
-    name = score.name
-    values = np.array(
-        [
-            (a.scores[name], b.scores[name])
-            for a, b in pairs
-            if a.suite == suite and name in a.scores and name in b.scores
-        ]
-    )
-    if not len(values):
+    before, after = (scores_of(rows, score) for rows in zip(*both, strict=True))
+    made = MADE[score.made]
+    if isnan(made(before)):
         return None
-    change = values[:, 1] - values[:, 0]
-    up, down = int((change > 0).sum()), int((change < 0).sum())
-    picks = np.random.default_rng(seed).integers(0, len(change), (RESAMPLES, len(change)))
-    low, high = (float(bound) for bound in np.percentile(change[picks].mean(axis=1), [2.5, 97.5]))
-    is_binary = bool(np.isin(values, (0, 1)).all())
-    p = _mcnemar(up, down) if is_binary else None
+
+    def change(picks: np.ndarray | slice) -> float:
+        return made(after[picks]) - made(before[picks])
+
+    change_of_case = after - before if before.ndim == 1 else after[:, 0] - before[:, 0]
+    if score.made == "auroc":  # a low score is the better one of a sentence without support
+        change_of_case = change_of_case * (2 * before[:, 1] - 1)
+    up, down = int((change_of_case > 0).sum()), int((change_of_case < 0).sum())
+    picks = np.random.default_rng(seed).integers(0, len(both), (RESAMPLES if before.ndim == 1 else 200, len(both)))
+    low, high = (float(bound) for bound in np.nanpercentile([change(pick) for pick in picks], [2.5, 97.5]))
+    decides_by_case = score.made == "mean" and bool(np.isin((before, after), (0, 1)).all())
+    p = _mcnemar(up, down) if decides_by_case else None
     sure = p < 0.05 if p is not None else low > 0 or high < 0
-    improved = (change.mean() > 0) == (score.better == "higher")
+    improved = (up > down if decides_by_case else change(slice(None)) > 0) == (score.better == "higher")
     verdict = "no difference that can be told from chance" if not sure else "better" if improved else "worse"
     better, worse = (up, down) if score.better == "higher" else (down, up)
-    means = values.mean(axis=0)
     return Difference(
-        f"{suite}.{name}", len(values), float(means[0]), float(means[1]), better, worse, p, low, high, verdict
+        f"{suite}.{score.name}", len(both), made(before), made(after), better, worse, p, low, high, verdict
     )
 
 

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 
 from evals.cases import SUITES
-from evals.compare import Difference
+from evals.compare import Compared, Difference
 from evals.gate import Judged
 from evals.results import Measured, Results, Row
 
@@ -73,6 +73,7 @@ def circumstances(results: Results) -> str:
     failed = sum(bool(row.failed) for row in results.rows)
     model = ", ".join(about["models"]) or "none"
     cost = f" Cost: {about['cost']} USD." if about.get("cost") is not None else " Cost: not measured."
+    found_by = f" Searched with: {about['embedding_model']}." if about.get("embedding_model") else ""
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     limit = f", at most {about['limit']} cases a suite" if about["limit"] else ""
     resumed = f"the last {len(results.rows) - about['kept']} of them " if about.get("kept") else ""
@@ -82,23 +83,27 @@ def circumstances(results: Results) -> str:
     judge = f" Judge: {about['judge']}." if about.get("judge") else ""
     return (
         f"{len(results.rows)} cases, {failed} with a remark, {resumed}in {about['seconds']:.0f} s on "
-        f"{about['cores']} cores (load average {about['load_average']}). Answered by: {model}.{fell_back}{judge}{cost} "
-        f"Seed {about['seed']}{limit}, revision {about['revision']}, prompts {about['prompts']}, {about['at']}. "
-        f"{versions}."
+        f"{about['cores']} cores (load average {about['load_average']}). Answered by: {model}.{fell_back}{found_by}"
+        f"{judge}{cost} Seed {about['seed']}{limit}, revision {about['revision']}, prompts {about['prompts']}, "
+        f"{about['at']}. {versions}."
     )
 
 
 def differences_as_text(found: Sequence[Difference]) -> str:
     """Return how a run differs from another on the same cases."""
-    table = [["metric", "before", "after", "cases", "better", "worse", "how sure", ""]]
+    return aligned(_differences(found))
+
+
+def _differences(found: Sequence[Difference]) -> list[list[str]]:
+    table = [["metric", "before", "after", "cases", "better", "worse", "difference", "how sure", ""]]
     for d in found:
-        sure = f"p = {d.p:.3f}" if d.p is not None else f"{d.low:+.3f} to {d.high:+.3f}"
-        shown = [d.metric, f"{d.before:.3f}", f"{d.after:.3f}", str(d.cases), str(d.better), str(d.worse), sure]
-        table.append([*shown, d.verdict])
-    return aligned(table)
+        shown = [d.metric, f"{d.before:.3f}", f"{d.after:.3f}", str(d.cases), str(d.better), str(d.worse)]
+        sure = "" if d.p is None else f"p = {d.p:.3f}"
+        table.append([*shown, f"{d.low:+.3f} to {d.high:+.3f}", sure, d.verdict])
+    return table
 
 
-def as_html(results: Results, judged: Sequence[Judged]) -> str:
+def as_html(results: Results, judged: Sequence[Judged], compared: Compared | None = None) -> str:
     """Return the whole report as one page."""
     texts: dict[str, int] = {}
     cases = "\n".join(_case(row, texts) for row in results.rows)
@@ -113,6 +118,7 @@ def as_html(results: Results, judged: Sequence[Judged]) -> str:
 <p class="verdict {"bad" if missed else "good"}">{verdict if judged else "no gate was looked at"}</p>
 <p>{escape(circumstances(results))}</p></header>
 <main><section><h2>Metrics</h2>{_metrics(results, judged)}</section>
+{_compared(compared) if compared else ""}
 <section><h2>Plots</h2><div class="plots">{_plots(results)}</div></section>
 <section><h2>Cases</h2><form id="filter"><label>Suite <select name="suite"><option value="">all</option>
 {"".join(f"<option>{suite}</option>" for suite in dict.fromkeys(row.suite for row in results.rows))}</select></label>
@@ -152,6 +158,22 @@ def _metrics(results: Results, judged: Sequence[Judged]) -> str:
             )
     head = "<tr><th>metric</th><th>value</th><th>95 % interval</th><th>gate</th><th>n</th></tr>"
     return f'<div class="wide"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _compared(compared: Compared) -> str:
+    head, *rows = _differences(compared.differences)
+    marks = {"better": "good", "worse": "bad"}
+    told = "".join(
+        f'<tr class="{marks.get(row[-1], "")}"><th scope="row">{row[0]}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    names = "".join(f"<th>{name}</th>" for name in head)
+    return (
+        f"<section><h2>Compared with a run before</h2><p>{escape(compared.told)}</p>"
+        f'<div class="wide"><table><thead><tr>{names}</tr></thead><tbody>{told}</tbody></table></div></section>'
+    )
 
 
 def _plots(results: Results) -> str:

@@ -23,6 +23,16 @@ class Score(NamedTuple):
     made: Literal["mean", "median", "p95", "auroc", "sum"] = "mean"
     unit: str = ""
 
+    def of(self, row: "Row") -> tuple[float, ...]:
+        """Return what a row has for it, with its label where the metric needs that too; nothing where it lacks it."""
+        if self.made == "auroc":
+            names = ("support", "label")
+        elif self.name == "accuracy":
+            names = ("accuracy", "label")
+        else:
+            names = (self.name.replace("_p95_ms", "_ms"),)
+        return tuple(row.scores[name] for name in names) if all(name in row.scores for name in names) else ()
+
 
 METRICS: Mapping[Suite, tuple[Score, ...]] = {
     "retrieval": (
@@ -178,7 +188,7 @@ def _measure(suite: Suite, score: Score, rows: Sequence[Row], about: Mapping[str
     if not len(values):
         told = about.get("not_measured", {}).get(nothing.name) or "no case of this run has it"
         return nothing.model_copy(update={"why_not": told})
-    made = _MADE[score.made]
+    made = MADE[score.made]
     value = made(values)
     if math.isnan(value):
         return nothing.model_copy(update={"why_not": "it needs cases of both kinds"})
@@ -193,13 +203,9 @@ def _measure(suite: Suite, score: Score, rows: Sequence[Row], about: Mapping[str
 
 
 def scores_of(rows: Iterable[Row], score: Score) -> np.ndarray:
-    """Return the scores under a name, one each row that has it; two columns where a metric needs the label too."""
-    if score.made == "auroc":
-        return np.array([(row.scores["support"], row.scores["label"]) for row in rows if "label" in row.scores])
-    if score.name == "accuracy":
-        return np.array([(row.scores["accuracy"], row.scores["label"]) for row in rows if "accuracy" in row.scores])
-    name = score.name.replace("_p95_ms", "_ms")
-    return np.array([row.scores[name] for row in rows if name in row.scores])
+    """Return the scores of rows that have them, one each; two columns where a metric needs the label too."""
+    found = np.array([of_row for row in rows if (of_row := score.of(row))])
+    return found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
 
 
 def _mean(values: np.ndarray) -> float:
@@ -219,13 +225,14 @@ def _auroc(values: np.ndarray) -> float:
     return float(above + (positive[:, None] == negative[None, :]).mean() / 2)
 
 
-_MADE: Mapping[str, Callable[[np.ndarray], float]] = {
+MADE: Mapping[str, Callable[[np.ndarray], float]] = {
     "mean": _mean,
     "median": lambda values: float(np.median(values)),
     "p95": lambda values: float(np.percentile(values, 95)),
     "auroc": _auroc,
     "sum": lambda values: float(values.sum()),
 }
+"""How a metric is made of what `scores_of` returns; NaN where an AUROC lacks one of its kinds."""
 
 
 def _interval(values: np.ndarray, made: Callable[[np.ndarray], float], seed: int) -> tuple[float, float]:

@@ -196,8 +196,8 @@ def _embedded(settings: Settings, data_dir: Path) -> Settings:
     return settings.model_copy(update={**none, "data_dir": data_dir})
 
 
-def prepare(settings: Settings, site: EvalSite, folder: Path, progress: Callable[..., None]) -> None:
-    """Index a site in `folder`; the embedding model is built for the first one and shared."""
+def prepare(settings: Settings, site: EvalSite, folder: Path, progress: Callable[..., None]) -> str:
+    """Index a site in `folder`, and return the name of the embedding model, which is built for the first and shared."""
     data_dir, models = folder / site.name, folder / "models"
     data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
     models.mkdir(mode=0o700, exist_ok=True)
@@ -205,6 +205,7 @@ def prepare(settings: Settings, site: EvalSite, folder: Path, progress: Callable
         (data_dir / "models").symlink_to(models, target_is_directory=True)
     embedder = open_embedder_of(settings.model_copy(update={"data_dir": data_dir}))
     ingest(str(site.folder), data_dir=data_dir, embedder=embedder, base_url=site.base_url, progress=progress)
+    return embedder.name
 
 
 async def _try_all(
@@ -276,10 +277,15 @@ def make_folder(folder: Path) -> None:
 
 
 def open_log(folder: Path, header: Mapping[str, Any], *, resume: bool) -> RunLog:
-    """Begin the log of a run, or with `resume` go on with that of the same run. Raises CitesideError."""
+    """Begin the log of a run, or with `resume` go on with that of the same run. Raises CitesideError.
+
+    The log of the run before is kept as run.before.jsonl: it may be one that was interrupted after hours.
+    """
     make_folder(folder)
     file = folder / "run.jsonl"
     if not resume:
+        if file.exists():
+            file.replace(folder / "run.before.jsonl")
         file.write_text(json.dumps(header) + "\n", encoding="utf-8")
         return RunLog(file, header)
     try:
@@ -293,7 +299,7 @@ def open_log(folder: Path, header: Mapping[str, Any], *, resume: bool) -> RunLog
         raise CitesideError(f"There is no run to resume in {folder}: {error}") from error
     changed = [
         name
-        for name in ("digest", "revision", "url", "prompts", "model", "versions")
+        for name in ("digest", "revision", "url", "prompts", "model", "embedding_model", "versions")
         if before.get(name) != header.get(name)
     ]
     if changed:
@@ -315,6 +321,7 @@ def header_of(plan: Plan, cases: Iterable[Case], settings: Settings) -> dict[str
         "revision": revision(),
         "prompts": prompt_hash(),
         "model": settings.model if settings.has_model else None,
+        "embedding_model": settings.embedding_model,
         "judge": plan.judge,
         "cores": os.cpu_count() or 1,
         "load_average": round(os.getloadavg()[0], 1),

@@ -19,7 +19,7 @@ from starlette.types import Scope as AsgiScope
 import evals.command
 from evals.cases import SUITES
 from evals.command import Eval
-from evals.compare import compare, unpaired
+from evals.compare import compare
 from evals.gate import GATES, judge, read_gates
 from evals.report import as_html, as_text
 from evals.results import Results, Row
@@ -166,7 +166,9 @@ def test_the_same_cases_with_our_retriever_pass_it(
 ) -> None:
     given = words("--suite", "retrieval", "--limit", "30", "--synthetic-only", "--out", str(tmp_path))
     assert Eval().run(given, plain_settings) == 0
-    assert "Gate passed: 5 of 5 bounds." in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "Gate passed: 5 of 5 bounds." in told
+    assert "Searched with: all-MiniLM-L6-v2-int8." in told
 
 
 def test_results_are_told_again_compared_and_judged(
@@ -180,7 +182,14 @@ def test_results_are_told_again_compared_and_judged(
     assert Eval().run(given, plain_settings) == 1
     told = capfd.readouterr()
     assert "gate missed: grounded.tokens: not measured, wanted <= 1000" in told.err
-    assert "no difference that can be told from chance" in told.out
+    chance = "no difference that can be told from chance"
+    assert chance in told.out
+    compared = json.loads((tmp_path / "comparison.json").read_text())
+    assert compared["told"] == f"{len(smoke.rows)} cases were compared."
+    assert {d["metric"] for d in compared["differences"]} >= {"support.auroc", "retrieval.search_p95_ms"}
+    assert {d["verdict"] for d in compared["differences"]} == {chance}
+    page = (tmp_path / "report.html").read_text()
+    assert "Compared with a run before" in page and page.count(chance) == len(compared["differences"])
 
 
 @pytest.mark.parametrize(
@@ -245,9 +254,8 @@ def _rows(folder: Path) -> Sequence[Row]:
 def test_runs_are_compared_by_cases_that_were_asked_alike(smoke: Results) -> None:
     first, *others = smoke.rows
     changed = smoke.model_copy(update={"rows": (first.model_copy(update={"question": "Another?"}), *others[1:])})
-    assert (
-        unpaired(smoke, changed) == f"{len(others) - 1} cases were compared. Not compared: 2 only before, 1 only after."
-    )
+    told = compare(smoke, changed).told
+    assert told == f"{len(others) - 1} cases were compared. Not compared: 2 only before, 1 only after."
     with pytest.raises(CitesideError, match="no case in common"):
         compare(smoke, smoke.model_copy(update={"rows": ()}))
 
@@ -274,7 +282,7 @@ def test_what_was_measured_is_kept_when_the_upload_fails(
 
 
 class GoesAway:
-    """A server that refuses all after some questions, until it is back."""
+    """A server that hangs up after some questions, until it is back."""
 
     def __init__(self, app: FastAPI, questions: int) -> None:
         self.app: ASGIApp = app
@@ -319,6 +327,9 @@ async def test_a_running_server_is_measured_and_one_that_goes_away_can_be_resume
     assert value(results, "retrieval.recall_at_5") is not None
     with pytest.raises(CitesideError, match=r"The run in .* was another one: digest"):
         open_log(tmp_path, {**header, "digest": "another"}, resume=True)
+    whole = (tmp_path / "run.jsonl").read_text()
+    open_log(tmp_path, header, resume=False)
+    assert (tmp_path / "run.before.jsonl").read_text() == whole
 
 
 @pytest.mark.anyio

@@ -122,14 +122,25 @@ def test_two_runs_are_compared_case_by_case() -> None:
         one.metric: one
         for one in compare(
             *(summarise(ABOUT, some, ["grounded"]) for some in (before, [*after, *rows("support", {"accuracy": 1})]))
-        )
+        ).differences
     }
     says = found["grounded.says"]
     assert (says.cases, says.better, says.worse, says.verdict) == (11, 10, 0, "better")
     assert says.p == pytest.approx(2 / 2**10)
-    slower = found["grounded.total_ms"]
-    assert (slower.p, slower.better, slower.worse) == (None, 10, 1)
-    assert slower.verdict == "no difference that can be told from chance"
+    quicker = found["grounded.total_ms"]
+    assert (quicker.p, quicker.better, quicker.worse) == (None, 10, 1)
+    assert (quicker.before, quicker.after) == (104, 103)
+    assert found["grounded.total_p95_ms"].after == 107.5
+
+
+def test_a_scorer_that_tells_less_well_is_compared_by_its_auroc() -> None:
+    def scored(*values: float) -> Results:
+        some = rows("support", *[{"support": v, "label": n % 2, "accuracy": 1} for n, v in enumerate(values)])
+        return summarise(ABOUT, some, ["support"])
+
+    good, poor = scored(*[0.1, 0.9] * 20), scored(*[0.6, 0.5] * 20)
+    found = {one.metric: one for one in compare(good, poor).differences}["support.auroc"]
+    assert (found.before, found.after, found.better, found.worse, found.verdict) == (1, 0, 0, 40, "worse")
 
 
 def test_a_metric_that_tells_two_kinds_apart_is_not_measured_on_one() -> None:
