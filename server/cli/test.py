@@ -97,9 +97,8 @@ def _step(name: str, words: Sequence[str], *, told_later: bool = False, **env: s
     if not told_later:
         print(f"== {name}", flush=True)
     output = subprocess.PIPE if told_later else None
-    done = subprocess.run(
-        words, cwd=ROOT, env={**os.environ, **env}, stdout=output, stderr=subprocess.STDOUT if output else None
-    )
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **env}  # hundreds of processes would compile our modules
+    done = subprocess.run(words, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT if output else None)
     if told_later:
         print(f"== {name}, beside the steps above\n{done.stdout.decode(errors='replace')}", flush=True)
     code = done.returncode
