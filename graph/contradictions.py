@@ -6,6 +6,7 @@ Each rule is narrow. It speaks only where both texts are plain about the same th
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
 
 from graph.notation import quantities
 from graph.support_features import read, strange_names, strange_numbers
@@ -27,6 +28,7 @@ _WITHOUT = re.compile(r"\b(?:without|ohne)\b", re.IGNORECASE)
 _OR_NOT = re.compile(r"\b(?:or|oder) (?:not|nicht)\b", re.IGNORECASE)
 _AGENT = re.compile(r"\b(?:by|from|than|von|vom|durch|als)\b", re.IGNORECASE)
 _CODE = re.compile(r"`([^`\n]+)`")
+_IDENTIFIER = re.compile(r"\w+(?:_\w+)+")
 
 _ROW = "\t"
 
@@ -65,10 +67,11 @@ def contradicts(sentence: str, evidence: str) -> bool:
 
     Only one sentence is compared: several in a row may deny this and count that.
     """
+    if not is_single(sentence):
+        return False
     nearest = _nearest(sentence, evidence)
-    return (
-        is_single(sentence)
-        and _restates(sentence, nearest)
+    return takes_a_cell_of_another_row(sentence, evidence) or (
+        _restates(sentence, nearest)
         and (
             bool(strange_numbers(sentence, evidence))
             or bool(strange_names(sentence, evidence))
@@ -170,6 +173,41 @@ def _rivals(
     )
 
 
+def takes_a_cell_of_another_row(sentence: str, evidence: str) -> bool:
+    """Tell whether a sentence about a row of a table says what stands in a column of another row, and not of its own.
+
+    "Team has 15 pages" where the table has 100 for Team, and 15 for Free.
+    """
+    for rows in _tables(evidence):
+        about = [row for row in rows if _stands(row[0], sentence)]
+        for other in rows if len(about) == 1 else ():
+            columns = list(zip(about[0], other, strict=False))[1:]
+            if any(
+                _stands(theirs, sentence)
+                and content_terms(theirs)
+                and not _stands(own, sentence)
+                and not any(_stands(theirs, cell) for cell in about[0])
+                for own, theirs in columns
+            ):
+                return True
+    return False
+
+
+@lru_cache(maxsize=2_048)
+def _tables(text: str) -> tuple[tuple[tuple[str, ...], ...], ...]:
+    """Return the tables of a text: the cells of each of their rows but the first, which names the columns."""
+    lines = [tuple(cell.strip() for cell in line.split(_ROW)) for line in text.split("\n")]
+    runs = ([*run] for is_row, run in groupby(lines, lambda cells: len(cells) > 1) if is_row)
+    return tuple(tuple(rows[1:]) for rows in runs)
+
+
+def _stands(words: str, text: str) -> bool:
+    """Tell whether words stand in a text as they are, whatever their case and not as a part of others."""
+    if not words or words.casefold() not in text.casefold():
+        return False
+    return bool(re.search(rf"(?<![\w-]){re.escape(words)}(?![\w-])", text, re.IGNORECASE))
+
+
 @lru_cache(maxsize=2_048)
 def _clauses(text: str) -> tuple[frozenset[str], ...]:
     """Return the terms of each clause; rows of a table, which are built alike, also hold a tab."""
@@ -240,12 +278,20 @@ def _nearest(sentence: str, text: str) -> str:
 def _denies(text: str, other: str) -> bool:
     """Tell whether `text` denies something that `other` speaks of: half of the terms of the clause that denies.
 
-    What it goes on without is denied when `other` speaks of any of it. "Or not" denies nothing.
+    What it goes on without is denied when `other` speaks of any of it. "Or not" denies nothing, and a cell of a table
+    no other cell: `other` must speak of it, and not only of what the row is about. So a bare "no" there denies nothing.
     """
+    about, *cells = text.split(_ROW)
     known = content_terms(other)
+    if not cells:
+        return _denied_in(about, known)
+    return any(_denied_in(cell, known - content_terms(about), by_bare_words=False) for cell in cells)
+
+
+def _denied_in(text: str, known: frozenset[str], *, by_bare_words: bool = True) -> bool:
     head, *without = _WITHOUT.split(_OR_NOT.sub("", text), maxsplit=1)
     return any(
-        negated(clause) and 2 * len(terms & known) >= len(terms)
+        negated(_IDENTIFIER.sub("", clause)) and 2 * len(terms & known) >= len(terms) and (terms or by_bare_words)
         for clause in _CLAUSE.split(head)
         for terms in [content_terms(affirmed(clause))]
     ) or any(negated(rest) or not content_terms(rest).isdisjoint(known) for rest in without)

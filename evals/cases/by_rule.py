@@ -230,6 +230,21 @@ def _support(site: EvalSite, rng: random.Random) -> Iterator[Case]:
         if _IS.search(pair.unit) and not negated(pair.unit):
             denied = _IS.sub(r"\1 not", pair.unit, count=1)
             yield made(id=f"{name}:denied", rule="denied", sentence=denied, supported=False)
+    yield from _told_rows(site, rng)
+
+
+def _told_rows(site: EvalSite, rng: random.Random) -> Iterator[Case]:
+    """Yield rows as sentences, and with the answer of another row of the passage."""
+    rows = list(_rows(site))
+    for pair in _some(rng, rows):
+        name = f"{site.name}:{pair.passage.path}:{hash_of(pair.question)}"
+        made = partial(SupportCase, site=site.name, evidence=pair.passage.text)
+        about = pair.question.removeprefix("What is t").rstrip("?")
+        yield made(id=f"{name}:row", rule="row", sentence=f"T{about} is {pair.answer}.", supported=True)
+        others = [p.answer for p in rows if p.passage is pair.passage and p.answer not in pair.unit]
+        if others:
+            told = f"T{about} is {rng.choice(others)}."
+            yield made(id=f"{name}:other row", rule="other row", sentence=told, supported=False)
 
 
 def _injection(site: EvalSite, rng: random.Random) -> Iterator[Case]:

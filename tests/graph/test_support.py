@@ -96,6 +96,16 @@ CHANGED = {
         "Run `npm run build -- --no-minify`.",
         "```\nnpm run build -- --out-dir dist\n```",
     ),
+    "the cell of another row": (
+        "The type of `--out` is path.",
+        "The type of `--out` is number.",
+        "Option\tType\tMeaning\n--out\tpath\tFolder of the results\n--limit\tnumber\tCases of a suite",
+    ),
+    "a cell denied": (
+        "The default of `keep_days` is 30.",
+        "The default of `keep_days` is not 30.",
+        "Setting\tDefault\tMeaning\nkeep_days\t30\tDays after which a log is deleted, if it is not kept",
+    ),
     "a denial added in German": (
         "Exporte werden verschlüsselt gespeichert.",
         "Exporte werden nicht verschlüsselt gespeichert.",
@@ -266,6 +276,22 @@ def test_a_number_that_the_evidence_lacks_is_always_marked(sentence: str, eviden
         "a row read out": (
             "The Pro plan has 20 seats.",
             "Plan\tSeats\nFree\t5\nPro\t20",
+        ),
+        "a row whose other cells deny": (
+            "The status of bad_event_id is 400.",
+            "Code\tStatus\tMeaning\tMend\nbad_event_id\t400\tThis is not the id of an event.\tSend one, or none.",
+        ),
+        "a row with a bare no": (
+            "GET /healthz tells whether the process is alive.",
+            "Route\tPurpose\tSession\nGET /healthz\tIs the process alive\tno",
+        ),
+        "a row with a name that denies": (
+            "The status of method_not_allowed is 405.",
+            "Code\tStatus\nmethod_not_allowed\t405\nnot_found\t404",
+        ),
+        "rows compared": (
+            "The Pro plan has 15 seats more than Free, which has 5.",
+            "Plan\tSeats\nFree\t5\nPro\t20\n\nPro has 15 more.",
         ),
     }.values(),
 )
