@@ -30,13 +30,13 @@ STEPS: Steps = (
     ("format", (str(BIN / "ruff"), "format", "--check", "--quiet")),
     ("contracts", (str(BIN / "lint-imports"),)),
     ("server", (*PYTEST, "tests/server")),
-    ("faults", FAULTS),
 )
 
 BESIDE: tuple[Steps, ...] = (
     (
         ("plugin", (sys.executable, "-m", "tests.plugin")),
         ("browser", (sys.executable, "-m", "tests.browser")),  # on the packages that the plugin's step installs
+        ("faults", FAULTS),
     ),
     (
         ("parts", (*PYTEST, "tests", "--ignore=tests/server", "--ignore=tests/faults", "--ignore=tests/browser")),
