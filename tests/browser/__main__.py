@@ -20,9 +20,9 @@ def main(words: Sequence[str]) -> int:
 
 def ready() -> bool:
     """Tell whether Chromium is there, or could be installed; if not, say what to run."""
-    reason = "" if CHROMIUM.exists() else install(["chromium"])
+    reason = "" if CHROMIUM.exists() else install([CHROMIUM.name])
     if reason:
-        print(f"{reason}\nThe browser tests need Chromium. Run: apt-get install chromium")
+        print(f"{reason}\nThe browser tests need Chromium. Run: apt-get install {CHROMIUM.name}")
     return not reason
 
 
