@@ -99,7 +99,7 @@ class ExtractiveAnswerer:
             kept_for_others = max(0, answering - 1 - place)
             if units and room > kept_for_others:
                 block, used = _render(passages[i], units, marker=i + 1, room=room - kept_for_others)
-                yield Piece(text=f"\n\n{block}" if place else block)
+                yield Piece(text=block if room == _CITATIONS else f"\n\n{block}")
                 room -= used
         yield Piece(finish="stop")
 
