@@ -31,6 +31,14 @@ _CODE = re.compile(r"`([^`\n]+)`")
 _IDENTIFIER = re.compile(r"\w+(?:_\w+)+")
 
 _ROW = "\t"
+_ABSENT = re.compile(r"(?:unset|none|false|nothing|no|nein|kein\w*|nichts|-|–)?\.?", re.IGNORECASE)
+"""Cells that say there is nothing: a sentence puts that as a denial ("has no default")."""
+_EVERY = frozenset("both all any beide alle".split())
+"""Cells that stand for whatever other rows have in their column."""
+_DENIED_BEFORE = re.compile(r"\b(?:not?|kein\w*|nicht|unset)\b[^,;]{0,12}$|\bunlike\b[^,;]*$", re.IGNORECASE)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_TURNED_OFF = frozenset({"0", "unset"})
+_DEFAULT = re.compile(r"default|standard|vorein", re.IGNORECASE)
 
 _OPPOSITES = tuple(
     frozenset(group.split())
@@ -77,7 +85,7 @@ def contradicts(sentence: str, evidence: str) -> bool:
             or bool(strange_names(sentence, evidence))
             or counts_otherwise(sentence, evidence)
             or strange_code(sentence, evidence)
-            or _denies(sentence, nearest) != _denies(nearest, sentence)
+            or _denies_otherwise(sentence, nearest)
             or has_another_unit(sentence, evidence)
             or opposes(sentence, nearest)
             or has_another_sign(sentence, evidence)
@@ -178,34 +186,54 @@ def takes_a_cell_of_another_row(sentence: str, evidence: str) -> bool:
 
     "Team has 15 pages" where the table has 100 for Team, and 15 for Free.
     """
-    for rows in _tables(evidence):
-        about = [row for row in rows if _stands(row[0], sentence)]
-        for other in rows if len(about) == 1 else ():
-            columns = list(zip(about[0], other, strict=False))[1:]
-            if any(
-                _stands(theirs, sentence)
-                and content_terms(theirs)
-                and not _stands(own, sentence)
-                and not any(_stands(theirs, cell) for cell in about[0])
-                for own, theirs in columns
-            ):
-                return True
-    return False
+    sentence = _THOUSANDS.sub("", sentence)
+    tables = [(rows, [row for row in rows if _stands(row[0], sentence)]) for rows in _tables(evidence)]
+    cells = {cell for _, named in tables for row in named for cell in row}
+    return any(
+        _stands(theirs, sentence)
+        and not _stands(own, sentence)
+        and own.casefold() not in _EVERY
+        and not any(_stands(theirs, cell) for cell in cells)
+        and _claims(theirs, sentence)
+        for rows, named in tables
+        if len(named) == 1
+        for other in rows
+        for own, theirs in list(zip(named[0], other, strict=False))[1:]
+    )
+
+
+def _claims(cell: str, sentence: str) -> bool:
+    """Tell whether a sentence that holds the words of a cell claims them: it does not deny them, nor does it say what
+    happens when something is 0 or unset."""
+    is_condition = cell in _TURNED_OFF and not _DEFAULT.search(sentence)
+    return bool(content_terms(cell)) and not is_condition and not _is_denied(cell, sentence)
+
+
+def _is_denied(words: str, sentence: str) -> bool:
+    """Tell whether a sentence denies the words just before it says them."""
+    return bool(_DENIED_BEFORE.search(sentence[: sentence.casefold().find(words.casefold())].rstrip()))
 
 
 @lru_cache(maxsize=2_048)
 def _tables(text: str) -> tuple[tuple[tuple[str, ...], ...], ...]:
     """Return the tables of a text: the cells of each of their rows but the first, which names the columns."""
-    lines = [tuple(cell.strip() for cell in line.split(_ROW)) for line in text.split("\n")]
+    lines = [tuple(cell.strip() for cell in line.split(_ROW)) for line in _THOUSANDS.sub("", text).split("\n")]
     runs = ([*run] for is_row, run in groupby(lines, lambda cells: len(cells) > 1) if is_row)
     return tuple(tuple(rows[1:]) for rows in runs)
 
 
 def _stands(words: str, text: str) -> bool:
-    """Tell whether words stand in a text as they are, whatever their case and not as a part of others."""
+    """Tell whether words stand in a text, not as a part of others; of several in whatever form ("deletes a thread")."""
+    if " " in words and f" {_stems(words)} " in f" {_stems(text)} ":
+        return True
     if not words or words.casefold() not in text.casefold():
         return False
-    return bool(re.search(rf"(?<![\w-]){re.escape(words)}(?![\w-])", text, re.IGNORECASE))
+    return bool(re.search(rf"(?<![\w-])(?<!\d[.,]){re.escape(words)}(?![\w-]|[.,]\d)", text, re.IGNORECASE))
+
+
+@lru_cache(maxsize=2_048)
+def _stems(text: str) -> str:
+    return " ".join(map(stem, plain_words(text)))
 
 
 @lru_cache(maxsize=2_048)
@@ -286,6 +314,19 @@ def _denies(text: str, other: str) -> bool:
     if not cells:
         return _denied_in(about, known)
     return any(_denied_in(cell, known - content_terms(about), by_bare_words=False) for cell in cells)
+
+
+def _denies_otherwise(sentence: str, nearest: str) -> bool:
+    """Tell whether only one of both denies; a sentence may say what a cell of its row denies, or that there is none."""
+    if not _denies(sentence, nearest):
+        return _denies(nearest, sentence)
+    if _denies(nearest, sentence):
+        return False
+    known = content_terms(sentence)
+    cells = nearest.split(_ROW)[1:]
+    return any(_stands(cell, sentence) and _is_denied(cell, sentence) for cell in cells) or not any(
+        _ABSENT.fullmatch(cell.strip()) or _denied_in(cell, known, by_bare_words=False) for cell in cells
+    )
 
 
 def _denied_in(text: str, known: frozenset[str], *, by_bare_words: bool = True) -> bool:

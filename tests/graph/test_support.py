@@ -235,6 +235,43 @@ def test_a_denial_reaches_no_further_than_its_clause(sentence: str, evidence: st
 
 @pytest.mark.parametrize(
     ("sentence", "evidence"),
+    {
+        "what a row denies": (
+            "`not_json` means that the body is not sent as application/json.",
+            "Code\tStatus\tMeaning\nnot_json\t415\tThe body is not sent as application/json.",
+        ),
+        "there is no default": (
+            "`domainKey` has no default.",
+            "Option\tType\tDefault\ndomainKey\tstring\tnone\napiUrl\tstring\trequired",
+        ),
+        "a cell for all others": (
+            "`scrubbed` can come in grounded turns.",
+            "Code\tTurns\nscrubbed\tboth\nscope_fallback\tgrounded",
+        ),
+        "how to turn it off": (
+            "Setting `DAILY_TOKENS` to 0 turns the limit off.",
+            "Setting\tDefault\tMeaning\nDAILY_TOKENS\t200000\tTokens of a day\nDAILY_COST\t0\tCents of a day",
+        ),
+        "what a row is not": (
+            "`outcomes_total` counts answers and is no histogram.",
+            "Name\tKind\noutcomes_total\tcounter\nseconds\thistogram",
+        ),
+        "a part of a number": (
+            "`size` may be up to 4,000 characters.",
+            "Key\tLevel\tLimit\nsize\t2\t4000 characters\ndepth\t4\t16 levels",
+        ),
+        "the same name in two tables": (
+            "`limit` defaults to 50.",
+            "Parameter\tDefault\nlimit\t20\nsize\t50\n\nOther\tDefault\nlimit\t50\norder\tasc",
+        ),
+    }.values(),
+)
+def test_what_a_row_says_does_not_contradict_it(sentence: str, evidence: str) -> None:
+    assert not contradicts(sentence, evidence)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence"),
     [
         ("The limit is 2k requests.", "The limit is 1,000 requests per minute."),
         ("Tokens live for ninety days.", "Tokens live for 30 days."),
