@@ -63,12 +63,15 @@ class Grounded:
         """Search the reader's scope, for a question with several parts also for each of them."""
         emit(Status(step="retrieving"), runtime)
         query = state["query"]
-        asked = parts_alone(query.partition("\n")[0], ())
-        queries = (query, *asked) if len(asked) > 1 else (query,)
+        question, _, added = query.partition("\n")
+        asked = parts_alone(question, [Exchange(question=added, answer="")] if added else ())
         search = partial(self.retriever.search, scope=state["scope"], limit=self.limit)
-        found = await asyncio.gather(*map(search, queries))
-        # A question that is far from the docs is not brought near by a few words of it.
-        return {"passages": _in_turn(found, self.limit) if is_near(found[0]) else found[0]}
+        if len(asked) == 1:
+            return {"passages": await search(query)}
+        whole, *of_parts = await asyncio.gather(*map(search, (query, *asked)))
+        # A question that is far from the docs is not brought near by one part of it.
+        near = is_near(whole) or all(map(is_near, of_parts))
+        return {"passages": _in_turn(whole, of_parts)[: self.limit] if near else whole}
 
     async def ground(self, state: Retrieved, runtime: Runtime) -> Grounds:
         """Decide whether the passages are near enough to answer from, and show those which an answer may cite."""
@@ -217,14 +220,15 @@ def _refs(passages: Sequence[Passage]) -> tuple[PassageRef, ...]:
     return tuple(PassageRef(id=p.id, url=p.url, score=p.score) for p in passages)
 
 
-def _in_turn(found: Sequence[Sequence[Passage]], limit: int) -> list[Passage]:
+def _in_turn(whole: Sequence[Passage], of_parts: Sequence[Sequence[Passage]]) -> list[Passage]:
     """Return passages of several searches, the best of each first; one found by several, as near as it was found."""
-    ranked = [p for rank in zip_longest(*found) for p in rank if p]
+    ranked = [p for rank in zip_longest(whole, *of_parts) for p in rank if p]
     nearest: dict[str, Passage] = {}
     for passage in ranked:
         known = nearest.get(passage.id)
         nearest[passage.id] = max(known, passage, key=lambda p: p.score) if known else passage
-    return list(nearest.values())[:limit]
+    ranks = [{p.id: rank for rank, p in enumerate(found, 1)} for found in of_parts]
+    return [p.model_copy(update={"places": tuple(rank.get(p.id, 0) for rank in ranks)}) for p in nearest.values()]
 
 
 def _nearest(passages: Sequence[Passage]) -> tuple[NearestPage, ...]:

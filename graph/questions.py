@@ -10,33 +10,48 @@ from graph.types import Exchange
 _MOST_PARTS = 4
 """A question of more parts is judged as a whole: each part reads the text again."""
 
+_ASKING_WORD = (
+    r"(?:how|what|when|where|which|who|whom|whose|why|wie|wieso|wieviele?|wieweit|was|wann|warum|weshalb|welche\w*|wer"
+    r"|wem|wen|wo(?:bei|durch|für|gegen|her|hin|mit|nach|ran|rauf|raus|rin|von|zu)?)\b(?!-)"
+)
 _PARTS = re.compile(
-    r"\? |[,;]? (?:and|und) (?=(?:(?:in|for|from|to|since|on|with|at|after|before|by|of|under|until|within|above"
-    r"|für|seit|bei|nach|vor|ab|bis|mit|von|aus|auf|an|unter|zu) )?"
-    r"(?:how|what|when|where|which|who|whom|whose|why|wie|wie\w+|was|wann|wo\w*|welche\w*|wer|wem|wen|warum)\b)",
+    r"\? |(?:[,;]? (?:and|und)|;) (?=(?:(?:also|then|auch|dann) )?"
+    r"(?:(?:in|for|from|to|since|on|with|at|after|before|by|of|under|until|within|above"
+    rf"|für|seit|bei|nach|vor|ab|bis|mit|von|aus|auf|an|unter|zu) )?{_ASKING_WORD})",
     re.IGNORECASE,
 )
+_ASKS = re.compile(
+    rf"\b{_ASKING_WORD}|\?$|^\W*(?:(?:and|und) )?(?:can|could|do|does|did|is|are|was|were|should|must|may|will|would"
+    r"|have|has|explain|tell|describe|show|list|kann|können|darf|muss|soll|gibt|ist|sind|wird|hat|haben|erkläre?|zeige?"
+    r"|beschreibe?|nenne?)\b",
+    re.IGNORECASE,
+)
+_PAIRED = '"`'
 
 
 def parts(question: str) -> list[str]:
     """Return the questions that a question consists of, as far as each has words of its own; itself if not two have.
 
-    White space is made one blank each.
+    White space is made one blank each. What is quoted is not taken apart, and a statement beside a question is no part.
     """
     whole = " ".join(question.split())
     found = [part for part in _PARTS.split(whole) if question_terms(part)]
-    return found if 1 < len(found) <= _MOST_PARTS else [whole]
+    torn = any(part.count(sign) % 2 for part in found for sign in _PAIRED)
+    return found if 1 < len(found) <= _MOST_PARTS and not torn and all(map(_ASKS.search, found)) else [whole]
 
 
 def parts_alone(question: str, history: Sequence[Exchange]) -> list[str]:
     """Return the parts of a question, each so that it stands alone after the turns and the parts before it.
 
-    A part that is short and points nowhere is about something else: the words before it would only lead astray.
+    Of several parts only those that point back are given words of what was before: the nearest part that does not point
+    back itself. A short one that points nowhere is about something else, and those words would only lead astray.
     """
-    first, *others = parts(question)
-    told = [*history, Exchange(question=first, answer="")]
-    found = [condense(first, history)]
-    for part in others:
-        found.append(condense(part, told) if points_back(part) else part)
-        told.append(Exchange(question=part, answer=""))
-    return found
+    found = parts(question)
+    if len(found) == 1:
+        return [condense(found[0], history)]
+    alone: list[str] = []
+    for n, part in enumerate(found):
+        named = next((other for other in reversed(found[:n]) if not points_back(other)), None)
+        before = [Exchange(question=named, answer="")] if named else history
+        alone.append(condense(part, before) if points_back(part) else part)
+    return alone

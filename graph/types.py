@@ -52,7 +52,8 @@ class Passage(Frozen):
     `text` holds the page's own words in the block grammar of `graph.units`; `heading` is the path of headings
     above it joined by ` > `; `path` is below the site's base URL and carries the anchor. `score` is the cosine
     of question and passage (or, in an index without vectors, the weighted share of the question's terms it
-    contains), and `coverage` that share in every index.
+    contains), and `coverage` that share in every index. `places` are its ranks in the searches for the parts of a
+    question with several, from 1, and 0 where it was not found.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Passage(Frozen):
     locale: str | None = None
     score: float = 0.0
     coverage: float = 0.0
+    places: tuple[int, ...] = ()
 
 
 class PassageRef(Frozen):

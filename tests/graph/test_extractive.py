@@ -146,6 +146,32 @@ async def test_each_part_of_a_question_is_answered_and_a_list_leaves_room_for_th
     assert text == f"The free plan has limits: [1]\n{shown}\n- …\n\nThe server listens on port 8000. [2]"
 
 
+async def test_a_list_of_one_part_leaves_room_for_another_part_in_the_same_passage() -> None:
+    items = "\n".join(f"- limit {n}" for n in range(1, 7))
+    both = passage(f"The free plan has limits:\n\n{items}\n\nThe server listens on port 8000.")
+    text = await answer("What are the limits of the free plan and which port does the server listen on?", both)
+    shown = "\n".join(f"- limit {n} [1]" for n in range(1, 4))
+    assert text == f"The free plan has limits: [1]\n{shown}\n- …\n\nThe server listens on port 8000. [1]"
+
+
+async def test_a_part_whose_words_were_not_said_is_answered_by_the_next_passage() -> None:
+    long = passage("A session lasts 30 days, and a long session is renewed.", score=0.9, heading="Length of a session")
+    erase = passage("You erase it by DELETE.", 2, 0.5, heading="Erase")
+    text = await answer("How long does a session last and how do I erase it?", long, erase)
+    assert text == "A session lasts 30 days, and a long session is renewed. [1]\n\nYou erase it by DELETE. [2]"
+
+
+async def test_the_passage_that_the_search_for_a_part_found_first_answers_it() -> None:
+    first, second, third = (
+        passage(text, n, 0.5, heading="Plans").model_copy(update={"places": places, "path": f"p{n}"})
+        for n, (text, places) in enumerate(
+            [("Plans cost money.", (1, 3)), ("Teams have many plans.", (0, 2)), ("Teams cost nothing.", (0, 1))], 1
+        )
+    )
+    text = await answer("What do plans cost and what do teams cost?", first, second, third)
+    assert text == "Plans cost money. [1]\n\nTeams cost nothing. [3]"
+
+
 async def test_a_part_that_leans_on_the_one_before_is_read_with_it() -> None:
     text = await answer(
         "Which port does the server use, and how do I change it?",

@@ -5,6 +5,7 @@ import pytest
 from graph.condense import condense, leans_on_history
 from graph.missing import asked_kind
 from graph.ports import MissingKind
+from graph.questions import parts, parts_alone
 from graph.sufficiency import WIDER, WordSufficiency
 from graph.types import Exchange, Missing, Span, Verdict
 
@@ -188,3 +189,53 @@ def test_a_follow_up_is_searched_with_the_words_it_leaves_out(
     history: list[Exchange], question: str, query: str
 ) -> None:
     assert condense(question, history) == query
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted"),
+    [
+        ("How big is a page and where is it stored?", ["How big is a page", "where is it stored?"]),
+        ("How big is a page? Where is it stored?", ["How big is a page", "Where is it stored?"]),
+        (
+            "How big is a page; who wrote it, and also when was it printed?",
+            ["How big is a page", "who wrote it", "also when was it printed?"],
+        ),
+        ("Wie groß ist eine Seite und seit wann speichert ihr sie?", ["eine Seite", "seit wann speichert ihr sie?"]),
+        ("How are docs and how-to pages made?", None),
+        ("Wie funktionieren Sicherung und Wiederherstellung?", None),
+        ("Was ist mit Docker und Workern zu tun?", None),
+        ('Does it log "how long? how often?" in the trace?', None),
+        ("How do I set the port? Please answer in German.", None),
+        ("I set the port and when I start the server it hangs", None),
+        ("What is kept and why?", None),
+        ("Is page one big? Page two? Page three? Page four? Page five?", None),
+    ],
+)
+def test_a_question_is_taken_apart_where_another_one_begins(question: str, wanted: list[str] | None) -> None:
+    found = parts(question)
+    assert len(found) == len(wanted or [question])
+    if wanted:
+        assert [part[-len(end) :] for part, end in zip(found, wanted, strict=True)] == wanted
+
+
+@pytest.mark.parametrize(
+    ("question", "before", "wanted"),
+    [
+        (
+            "How long is a session and how do I erase it?",
+            None,
+            ["How long is a session", "how do I erase it?\nlong session"],
+        ),
+        ("What is a gap and how do I close it?", "Where are sessions?", ["What is a gap", "how do I close it?\ngap"]),
+        (
+            "How do I erase it and what is a gap?",
+            "Where are sessions kept?",
+            ["How do I erase it\nsessions kept", "what is a gap?"],
+        ),
+        ("And the gap?", "Where are sessions kept?", ["And the gap?\nsessions kept"]),
+    ],
+)
+def test_a_part_that_points_back_is_given_words_of_what_it_points_to(
+    question: str, before: str | None, wanted: list[str]
+) -> None:
+    assert parts_alone(question, [Exchange(question=before, answer="")] if before else ()) == wanted

@@ -283,7 +283,9 @@ async def test_a_question_with_two_parts_is_searched_for_each_of_them_too() -> N
     }
     node = Grounded(FindsEach(found), SaysPieces())
     search: Search = {"query": f"{first} and {second}", "scope": Scope()}
-    assert await node.retrieve(search, Runtime()) == {"passages": [nearer, PLANS, LIMITS]}
+    found_by = [(nearer, (1, 0)), (PLANS, (0, 1)), (LIMITS, (2, 0))]
+    wanted = [p.model_copy(update={"places": places}) for p, places in found_by]
+    assert await node.retrieve(search, Runtime()) == {"passages": wanted}
 
 
 async def test_a_question_that_is_far_from_the_docs_is_not_brought_near_by_a_part_of_it() -> None:
