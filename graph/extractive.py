@@ -118,7 +118,7 @@ class ExtractiveSelectionAnswerer:
         self, question: str, selection: str, earlier: Sequence[Exchange]
     ) -> AsyncGenerator[Claim | Lack | Finish, None]:
         """Yield the sentences chosen for each part of the question, in order; of one without words, the first."""
-        found = quotable(selection)
+        found = _once(selection, quotable(selection), set())
         chosen: set[Unit] = set()
         for part in parts_alone(question, earlier):
             asked = ask(part, [selection])
@@ -151,12 +151,14 @@ def _leading(passages: Sequence[Passage], asked: Sequence[_Part]) -> list[tuple[
     Where these were said for another part and lack a word of its own, the next passage answers.
     """
     found: list[tuple[int, list[Unit]]] = []
+    told: set[str] = set()
     for part in asked:
         for i in part.ranked[: 1 + _SIDE_PASSAGES]:
-            units = _answering(passages[i].text, _sayable(passages[i].text), part.asked)
-            known = {unit for j, said in found if j == i for unit in said}
-            if not known.issuperset(units) or part.own.terms <= part.own.held(_said(passages, found)):
+            text = passages[i].text
+            units = _once(text, _answering(text, _sayable(text), part.asked), told)
+            if units:
                 found.append((i, units))
+            if units or part.own.terms <= part.own.held(_said(passages, found)):
                 break
     return found
 
@@ -213,9 +215,20 @@ def _speaks(passage: Passage, asked: Asked, question: str) -> bool:
 
 def _sayable(text: str) -> list[Unit]:
     """Return the units an answer may repeat: all but the header rows of tables, which say nothing alone."""
-    found = quotable(text)
+    found = _once(text, quotable(text), set())
     tables = {u.block: u for u in reversed(found) if u.kind == "row"}
     return [u for u in found if tables.get(u.block) is not u or found[-1] is u]
+
+
+def _once(text: str, units: Iterable[Unit], told: set[str]) -> list[Unit]:
+    """Return the units but for sentences that were `told` word for word, and add them to it."""
+    fresh: list[Unit] = []
+    for unit in units:
+        said = " ".join(text[unit.start : unit.end].split()).casefold()
+        if unit.kind != "sentence" or said not in told:
+            fresh.append(unit)
+        told.add(said)
+    return fresh
 
 
 def _answering(text: str, found: Sequence[Unit], asked: Asked) -> list[Unit]:

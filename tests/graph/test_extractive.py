@@ -129,6 +129,15 @@ async def test_what_two_pages_say_alike_is_said_once() -> None:
     assert text.count("15 pages") == 1
 
 
+async def test_a_sentence_that_a_page_repeats_is_said_once() -> None:
+    twice = passage("A notebook holds 15 pages. Whales are mammals.\n\nA notebook holds 15 pages.")
+    assert (await answer("How many pages does a notebook hold?", twice)).count("15 pages") == 1
+    parts = "How many pages does a notebook hold and how many pages do notebooks hold?"
+    assert (await answer(parts, twice, passage("A notebook holds 15 pages.", 2))).count("15 pages") == 1
+    items = [i async for i in ExtractiveSelectionAnswerer().claims("How many pages hold?", twice.text, ())]
+    assert [i for i in items if isinstance(i, Claim)] == [Claim(quote="A notebook holds 15 pages.")]
+
+
 async def test_an_answer_has_five_citations_at_most_and_shows_where_a_list_was_cut() -> None:
     items = "\n".join(f"- limit {n}" for n in range(1, 9))
     more = passage("The limits of the free plan are the same for teams.", 2)
