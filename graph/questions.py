@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from graph.condense import condense, points_back
-from graph.terms import question_terms
+from graph.terms import content_terms, question_terms
 from graph.types import Exchange
 
 _MOST_PARTS = 4
@@ -14,8 +14,8 @@ _ASKING_WORD = (
     r"(?:how|what|when|where|which|who|whom|whose|why|wie|wieso|wieviele?|wieweit|was|wann|warum|weshalb|welche\w*|wer"
     r"|wem|wen|wo(?:bei|durch|für|gegen|her|hin|mit|nach|ran|rauf|raus|rin|von|zu)?)\b(?!-)"
 )
-_PARTS = re.compile(
-    r"\? |(?:[,;]? (?:and|und)|;) (?=(?:(?:also|then|auch|dann) )?"
+_JOINED = re.compile(
+    r"(?:[,;]? (?:and|und)|;) (?=(?:(?:also|then|auch|dann) )?"
     r"(?:(?:in|for|from|to|since|on|with|at|after|before|by|of|under|until|within|above"
     rf"|für|seit|bei|nach|vor|ab|bis|mit|von|aus|auf|an|unter|zu) )?{_ASKING_WORD})",
     re.IGNORECASE,
@@ -30,23 +30,35 @@ _PAIRED = '"`'
 
 
 def parts(question: str) -> list[str]:
-    """Return the questions that a question consists of, as far as each has words of its own; itself if not two have.
+    """Return what a question consists of, as far as each part has words of its own; itself if not two have.
 
-    White space is made one blank each. What is quoted is not taken apart, and a statement beside a question is no part.
+    It is cut behind each question mark, and where questions are joined. White space is made one blank each, and nothing
+    that is quoted is taken apart.
     """
     whole = " ".join(question.split())
-    found = [part for part in _PARTS.split(whole) if question_terms(part)]
+    found: list[str] = []
+    for sentence in whole.split("? "):
+        joined = [part for part in _JOINED.split(sentence) if question_terms(part)]
+        found += joined if all(map(_ASKS.search, joined)) else [sentence]
     torn = any(part.count(sign) % 2 for part in found for sign in _PAIRED)
-    return found if 1 < len(found) <= _MOST_PARTS and not torn and all(map(_ASKS.search, found)) else [whole]
+    return found if 1 < len(found) <= _MOST_PARTS and not torn else [whole]
 
 
 def parts_alone(question: str, history: Sequence[Exchange]) -> list[str]:
-    """Return the parts of a question, each so that it stands alone after the turns and the parts before it.
+    """Return the questions that a question consists of, each so that it stands alone after the turns and the parts
+    before it.
 
     Of several parts only those that point back are given words of what was before: the nearest part that does not point
-    back itself. A short one that points nowhere is about something else, and those words would only lead astray.
+    back itself. A short one that points nowhere is about something else, and those words would only lead astray. A
+    short statement beside a question ("Please answer in German.") is not asked.
     """
     found = parts(question)
+    asking = [part for part in found if _ASKS.search(part)]
+    told = [part for part in found if part not in asking]
+    if asking and sum(len(content_terms(part)) for part in told) <= 1 + sum(
+        len(content_terms(part)) for part in asking
+    ):
+        found = asking
     if len(found) == 1:
         return [condense(found[0], history)]
     alone: list[str] = []
