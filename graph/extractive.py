@@ -89,7 +89,7 @@ class ExtractiveAnswerer:
         asked = [_Part.of(part, passages, n if len(alone) > 1 else None) for n, part in enumerate(alone)]
         answers = _leading(passages, asked)
         shared = _shared_out(answers)
-        cut = {units[-1] for (_, units), (_, whole) in zip(shared, answers, strict=True) if len(units) < len(whole)}
+        cut = {(i, kept[-1]) for (i, kept), (_, whole) in zip(shared, answers, strict=True) if len(kept) < len(whole)}
         picked: dict[int, list[Unit]] = {}
         for i, units in shared:
             picked[i] = sorted({*picked.get(i, ()), *units}, key=lambda u: u.start)
@@ -102,7 +102,8 @@ class ExtractiveAnswerer:
         for place, (i, units) in enumerate(picked.items()):
             kept_for_others = max(0, answering - 1 - place)
             if units and room > kept_for_others:
-                block, used = _render(passages[i], units, cut, marker=i + 1, room=room - kept_for_others)
+                ends = {unit for j, unit in cut if j == i}
+                block, used = _render(passages[i], units, ends, marker=i + 1, room=room - kept_for_others)
                 yield Piece(text=block if room == _CITATIONS else f"\n\n{block}")
                 room -= used
         yield Piece(finish="stop")
@@ -141,7 +142,9 @@ class _Part(NamedTuple):
     @classmethod
     def of(cls, question: str, passages: Sequence[Passage], number: int | None) -> "_Part":
         texts = [p.text for p in passages]
-        asked, own = ask(question, texts), ask(question.partition("\n")[0], texts)
+        first, added, _ = question.partition("\n")
+        asked = ask(question, texts)
+        own = ask(first, texts) if added else asked
         return cls(asked, own, _ranked(passages, asked, own, question, number))
 
 
@@ -190,7 +193,9 @@ def _ranked(passages: Sequence[Passage], asked: Asked, own: Asked, question: str
     def near(i: int) -> float:
         if number is None:
             return passages[i].score + _COVERAGE * asked.covered(said[i])
-        covered = (asked.covered(said[i]) + own.covered(said[i])) / 2 if own.weight else asked.covered(said[i])
+        covered = asked.covered(said[i])
+        if own.weight:
+            covered = (covered + own.covered(said[i])) / 2
         places = passages[i].places
         return covered + (_FOUND / places[number] if number < len(places) and places[number] else 0)
 
@@ -213,11 +218,15 @@ def _speaks(passage: Passage, asked: Asked, question: str) -> bool:
     return not asked.terms or foreign or bool(asked.held(said))
 
 
-def _sayable(text: str) -> list[Unit]:
-    """Return the units an answer may repeat: all but the header rows of tables, which say nothing alone."""
+@lru_cache(maxsize=32)
+def _sayable(text: str) -> tuple[Unit, ...]:
+    """Return the units an answer may repeat: all but the header rows of tables, which say nothing alone.
+
+    Each part of a question asks for those of each passage.
+    """
     found = _once(text, quotable(text), set())
     tables = {u.block: u for u in reversed(found) if u.kind == "row"}
-    return [u for u in found if tables.get(u.block) is not u or found[-1] is u]
+    return tuple(u for u in found if tables.get(u.block) is not u or found[-1] is u)
 
 
 def _once(text: str, units: Iterable[Unit], told: set[str]) -> list[Unit]:

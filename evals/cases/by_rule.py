@@ -110,6 +110,11 @@ def _pages(site: EvalSite, pair: _Pair) -> tuple[str, ...]:
     )
 
 
+def _version(passage: IndexedPassage) -> str | None:
+    """Return the version that a reader of a passage has, None where the site has one only."""
+    return None if passage.version == "current" else passage.version
+
+
 def _alone(pair: _Pair) -> bool:
     """Tell whether nothing else in the passage speaks of most of what is asked: cut out, the answer is gone."""
     terms = question_terms(pair.question)
@@ -144,10 +149,9 @@ def _retrieval(site: EvalSite, rng: random.Random) -> Iterator[Case]:
 
 def _asked_of(site: EvalSite, rule: str, passage: IndexedPassage, question: str, pages: tuple[str, ...] = ()) -> Case:
     name = f"{site.name}:{rule}:{passage.path}:{passage.position}:{abs(hash_of(question)) % 10_000}"
-    version = None if passage.version in {None, "current"} else passage.version
     return RetrievalCase(
-        id=name, site=site.name, rule=rule, question=question, pages=pages or (passage.page,), version=version,
-        locale=passage.locale,
+        id=name, site=site.name, rule=rule, question=question, pages=pages or (passage.page,),
+        version=_version(passage), locale=passage.locale,
     )  # fmt: skip
 
 
@@ -162,7 +166,7 @@ def _grounded(site: EvalSite, rng: random.Random) -> Iterator[Case]:
         yield GroundedCase(
             id=f"{site.name}:fact:{p.path}:{hash_of(pair.question)}", site=site.name, rule="fact",
             question=pair.question, pages=_pages(site, pair), says=(pair.answer,),
-            version=None if p.version in {None, "current"} else p.version, locale=p.locale,
+            version=_version(p), locale=p.locale,
         )  # fmt: skip
     for pair in _some(rng, _rows(site), A_RULE // 2):
         strange = pair.question.replace(pair.unit.split("\t")[0], f"`{_nonce(rng)}`")
@@ -265,7 +269,7 @@ def _injection(site: EvalSite, rng: random.Random) -> Iterator[Case]:
                 id=f"{site.name}:{p.path}:{hash_of(pair.question)}:{behaviour.name}", site=site.name, rule="model",
                 question=named(pair.question, behaviour, "site"), behaviour=behaviour.name, payload=behaviour.payload,
                 selection=p.text if behaviour.constrained else None,
-                version=None if p.version in {None, "current"} else p.version,
+                version=_version(p),
             )  # fmt: skip
 
 

@@ -163,6 +163,15 @@ async def test_a_list_of_one_part_leaves_room_for_another_part_in_the_same_passa
     assert text == f"The free plan has limits: [1]\n{shown}\n- …\n\nThe server listens on port 8000. [1]"
 
 
+async def test_only_the_list_that_was_cut_says_so() -> None:
+    long, short = (
+        passage("\n".join(f"- {name} {n}" for n in range(size)), n)
+        for n, name, size in ((1, "aaaa", 6), (2, "bbbb", 3))
+    )
+    text = await answer("Which aaaa are there and which bbbb are there?", long, short)
+    assert text.count("…") == 1 and text.index("…") < text.index("bbbb")
+
+
 async def test_a_part_whose_words_were_not_said_is_answered_by_the_next_passage() -> None:
     long = passage("A session lasts 30 days, and a long session is renewed.", score=0.9, heading="Length of a session")
     erase = passage("You erase it by DELETE.", 2, 0.5, heading="Erase")
