@@ -129,8 +129,19 @@ def test_two_runs_are_compared_case_by_case() -> None:
     assert says.p == pytest.approx(2 / 2**10)
     quicker = found["grounded.total_ms"]
     assert (quicker.p, quicker.better, quicker.worse) == (None, 10, 1)
-    assert (quicker.before, quicker.after) == (104, 103)
+    assert (quicker.before, quicker.after, quicker.verdict) == (104, 103, "better")
     assert found["grounded.total_p95_ms"].after == 107.5
+
+
+def test_times_that_only_changed_places_are_no_difference() -> None:
+    times = [100, 104, 96, 108, 92, 112, 88, 101, 99]
+    before, after = (
+        summarise(ABOUT, rows("grounded", *[{"total_ms": ms} for ms in some]), ["grounded"])
+        for some in (times, [*times[4:], *times[:4]])
+    )
+    [median, p95] = compare(before, after).differences
+    assert median.verdict == p95.verdict == "no difference that can be told from chance"
+    assert (median.before, median.low < 0 < median.high) == (median.after, True)
 
 
 def test_a_scorer_that_tells_less_well_is_compared_by_its_auroc() -> None:
